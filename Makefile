@@ -1,0 +1,80 @@
+# Everything a clone can do. Each target does its own set-up: on a bare Debian 12, as root,
+# `make demo` is enough; elsewhere what is missing is named and the tests that need it skip.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+PYTHON := .venv/bin/python
+OBJECT := src/pyteam/datapath/ebpf/team.bpf.o
+# Named by content, so that a fresh checkout with old dependencies installs nothing.
+STAMP  := .venv/installed-$(shell cat pyproject.toml constraints.txt setup.py | sha256sum | cut -c1-16)
+
+# What building, the demo and the tests call; bench adds what it compares with.
+PACKAGES       := clang llvm libbpf-dev libbpf1 iproute2 ethtool tcpdump procps libteam-utils python3 python3-venv
+BENCH_PACKAGES := openvswitch-switch iperf3
+
+# Tests to run: a floor (make test FLOOR=unit) or, without it, all of them, cheapest first.
+FLOOR :=
+
+.PHONY: help setup demo test bench lint fmt clean packages bench-packages
+
+help: ## show this
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: packages $(STAMP) $(OBJECT) ## system packages, .venv, BPF object; quick when all is there
+
+demo: setup ## two hosts, two cables, cuts under load: watch nothing get lost
+	@$(PYTHON) -m demo
+
+test: setup ## all floors, cheapest first; one floor: make test FLOOR=netns
+	@timeout --foreground -s INT -k 30 1200 $(PYTHON) -m pytest $(if $(FLOOR),-m $(FLOOR))
+
+bench: setup bench-packages ## ratios against a plain veth and Open vSwitch
+	@$(PYTHON) -m bench
+
+lint: setup ## ruff, mypy --strict, import contract
+	@$(PYTHON) -m pytest tests/test_linters.py
+
+fmt: $(STAMP) ## put imports and layout in order
+	@$(PYTHON) -m ruff check --select I --fix .
+	@$(PYTHON) -m ruff format .
+
+clean: ## remove everything that is built
+	rm -rf .venv build dist src/*.egg-info $(OBJECT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+packages: ; @$(call install,$(PACKAGES))
+
+bench-packages: ; @$(call install,$(BENCH_PACKAGES))
+
+# Open vSwitch would start itself on installation: only bench starts it, in its own directory. The
+# policy file is Debian's way to say so; one that is there already is its owner's, and left alone.
+define install
+command -v dpkg-query >/dev/null || { echo "setup: no Debian: please install by hand: $(1)"; exit 0; }; \
+missing=$$(for package in $(1); do dpkg-query -W -f '$${db:Status-Status}' "$$package" 2>/dev/null | \
+	grep -qx installed || echo "$$package"; done); \
+[ -n "$$missing" ] || exit 0; \
+[ "$$(id -u)" = 0 ] || { echo "setup: not root: please install: "$$missing; exit 0; }; \
+policy=/usr/sbin/policy-rc.d; \
+[ -e $$policy ] || { trap "rm -f $$policy" EXIT; printf '#!/bin/sh\nexit 101\n' >$$policy; chmod 755 $$policy; }; \
+export DEBIAN_FRONTEND=noninteractive; \
+apt-get -q update; \
+apt-get -q install -y --no-install-recommends $$missing
+endef
+
+# The first python3 that is new enough and can make a virtual environment (Debian splits that off).
+$(STAMP):
+	@$(PYTHON) -c '' 2>/dev/null || { \
+		rm -rf .venv; \
+		for python in python3 python3.13 python3.12 python3.11 /usr/bin/python3; do \
+			if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+			then echo "setup: .venv from $$(command -v "$$python")"; "$$python" -m venv .venv; break; fi; \
+		done; \
+		[ -x $(PYTHON) ] || { echo "setup: no Python 3.11 or newer with venv (Debian: python3-venv)" >&2; exit 1; }; }
+	$(PYTHON) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@rm -f .venv/installed-*; touch $@
+
+$(OBJECT): $(wildcard bpf/*.[ch]) setup.py | $(STAMP)
+	$(PYTHON) setup.py -q build_bpf --build-lib src
