@@ -1,0 +1,43 @@
+"""teamd.conf <-> typed values. All that the rest of pyteam may use is named here."""
+
+from pyteam.config.document import Document
+from pyteam.config.report import ConfigError
+from pyteam.config.schema import ManualEntry, json_schema, manual
+from pyteam.config.values import (
+    ActiveBackupRunner,
+    ArpPingWatch,
+    BasicRunner,
+    Burst,
+    EthtoolWatch,
+    LacpRunner,
+    LinkWatchConfig,
+    LoadBalanceRunner,
+    NsnaPingWatch,
+    PortConfig,
+    RunnerConfig,
+    TeamConfig,
+    TipcWatch,
+    TxBalancer,
+)
+
+__all__ = [
+    "ActiveBackupRunner",
+    "ArpPingWatch",
+    "BasicRunner",
+    "Burst",
+    "ConfigError",
+    "Document",
+    "EthtoolWatch",
+    "LacpRunner",
+    "LinkWatchConfig",
+    "LoadBalanceRunner",
+    "ManualEntry",
+    "NsnaPingWatch",
+    "PortConfig",
+    "RunnerConfig",
+    "TeamConfig",
+    "TipcWatch",
+    "TxBalancer",
+    "json_schema",
+    "manual",
+]
