@@ -1,0 +1,105 @@
+"""Who has which MAC: the team's, its ports', by ``hwaddr_policy``, also when a user sets one.
+
+===========  ======================  =========================  =====================  =================
+policy       team                    ports                      user sets the team's   user sets a port's
+===========  ======================  =========================  =====================  =================
+same_all     first port's            the team's                 all ports follow       set back
+by_active    active port's, taken    untouched                  kept until the switch  untouched
+             at each switch
+only_active  first port's            active: the team's;        active port follows    kept
+                                     others: their own
+===========  ======================  =========================  =====================  =================
+
+A configured ``hwaddr`` takes the place of the first port's. Must not know what makes a port active.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pyteam.config import TeamConfig
+from pyteam.engine.desired import Actual
+from pyteam.engine.wish import Wish
+from pyteam.link import Link
+
+
+class Addresses:
+    """The wishes for all MACs of one team."""
+
+    def __init__(self, config: TeamConfig, policy: str, ifindex: int, adopted: Actual | None) -> None:
+        self._policy = policy
+        self._ifindex = ifindex
+        self._team: Wish[bytes] = Wish()
+        self._ports: dict[int, Wish[bytes]] = {}
+        #: By port: what an active port had before it was given the team's.
+        self._own: dict[int, bytes] = {}
+        self._active = 0
+        #: Somebody chose it: no first port changes it.
+        self._chosen = config.hwaddr is not None
+        if adopted is not None and adopted.members and ifindex in adopted.addresses:
+            self._team.want(adopted.addresses[ifindex])
+        if config.hwaddr is not None:
+            self._team.want(config.hwaddr)
+
+    def first_port(self, link: Link) -> None:
+        """The team has no ports yet, and this one is next."""
+        if not self._chosen:
+            # Before it is a port its address is still its own, even one that a user gave it.
+            self._team.want(link.permanent_address if link.member else link.address)
+
+    def join(self, link: Link, active: bool) -> None:
+        """It became a port; ``active``: it was adopted as the active one."""
+        wish = self._ports[link.ifindex] = Wish(link.address)
+        if active:
+            self._active = link.ifindex
+            if self._policy == "only_active":
+                self._own[link.ifindex] = link.permanent_address
+                wish.want(link.address)
+        if self._policy == "same_all":
+            self._follow()
+
+    def leave(self, ifindex: int) -> None:
+        """It is a port no longer: whose MAC it has now is not ours to say."""
+        self._ports.pop(ifindex, None)
+        self._own.pop(ifindex, None)
+        if self._active == ifindex:
+            self._active = 0
+
+    def switch(self, active: int) -> None:
+        """The active port is this one now; 0: none."""
+        if active == self._active:
+            return
+        if self._active in self._own:
+            self._ports[self._active].want(self._own.pop(self._active))
+        self._active = active
+        wish = self._ports.get(active)
+        own = wish and (wish.value or wish.seen)
+        if own and self._policy == "by_active":
+            self._team.want(own)
+        elif own and self._policy == "only_active":
+            self._own[active] = own
+        self._follow()
+
+    def _follow(self) -> None:
+        """The team's MAC, or who is active, has changed: those whose MAC is the team's get it."""
+        followers = {"same_all": tuple(self._ports), "only_active": (self._active,)}.get(self._policy, ())
+        for ifindex in followers:
+            if ifindex in self._ports and self._team.value is not None:
+                self._ports[ifindex].want(self._team.value)
+
+    def see(self, link: Link) -> None:
+        """The team device or a port has this address now."""
+        if link.ifindex == self._ifindex:
+            if self._team.see(link.address):
+                self._team.accept()
+                self._chosen = True
+                self._follow()
+        elif (wish := self._ports.get(link.ifindex)) is not None:
+            outside = wish.see(link.address)
+            if outside and self._policy == "only_active" and wish.value is not None:
+                wish.accept()
+
+    def wanted(self) -> Mapping[int, bytes]:
+        """MACs by ifindex, where there is a wish."""
+        wishes = {self._ifindex: self._team, **self._ports}
+        return {ifindex: wish.value for ifindex, wish in wishes.items() if wish.value is not None}

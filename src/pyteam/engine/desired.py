@@ -1,0 +1,66 @@
+"""The one answer of the engine: what the team device should be; and its counterpart, what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pyteam.options import OptionKey, OptionValue
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What should be. What is absent (a port, an option, an address) is nobody's wish: left alone.
+
+    ``carrier`` None: the datapath derives it from its ports, as the kernel driver does until user
+    space sets it for the first time.
+    """
+
+    members: frozenset[int] = frozenset()
+    options: Mapping[OptionKey, OptionValue] = field(default_factory=dict)
+    #: MACs by ifindex: of the team device and of ports.
+    addresses: Mapping[int, bytes] = field(default_factory=dict)
+    carrier: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Actual:
+    """What is, read from a datapath. An option that the datapath does not have is absent."""
+
+    ifindex: int
+    members: frozenset[int] = frozenset()
+    options: Mapping[OptionKey, OptionValue] = field(default_factory=dict)
+    addresses: Mapping[int, bytes] = field(default_factory=dict)
+    carrier: bool = False
+    #: True once user space has set the carrier: the datapath derives it no longer.
+    carrier_is_set: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AddPort:
+    ifindex: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemovePort:
+    ifindex: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetOption:
+    key: OptionKey
+    value: OptionValue
+
+
+@dataclass(frozen=True, slots=True)
+class SetAddress:
+    ifindex: int
+    address: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SetCarrier:
+    up: bool
+
+
+Command = AddPort | RemovePort | SetOption | SetAddress | SetCarrier

@@ -1,0 +1,89 @@
+"""What can happen to a team: every event that the engine understands, as plain values.
+
+Nothing here is an order to a datapath; orders come out of the reconciler.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyteam.config import PortConfig
+from pyteam.link import Link
+from pyteam.options import OptionKey, OptionValue
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSeen:
+    """An interface of the namespace exists and looks like this now (also the team device itself)."""
+
+    link: Link
+
+
+@dataclass(frozen=True, slots=True)
+class LinkGone:
+    """The interface was deleted, or moved to another namespace."""
+
+    ifindex: int
+
+
+@dataclass(frozen=True, slots=True)
+class OptionSeen:
+    """An option of the device has this value now; it may be our own doing or somebody else's."""
+
+    key: OptionKey
+    value: OptionValue
+
+
+@dataclass(frozen=True, slots=True)
+class PortWanted:
+    """A user asks for this interface to become a port."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PortUnwanted:
+    """A user asks for this port to be released."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PortRefused:
+    """The datapath could not make this interface a port; not tried again until it is seen anew."""
+
+    ifindex: int
+    errno: int
+
+
+@dataclass(frozen=True, slots=True)
+class PortConfigured:
+    """The configuration of a port was replaced while the team runs."""
+
+    name: str
+    config: PortConfig
+
+
+@dataclass(frozen=True, slots=True)
+class ActivePortChosen:
+    """A user picks the active port by hand (state item ``runner.active_port``)."""
+
+    ifindex: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """The time that `Team.next_timeout` asked for has come."""
+
+
+Event = (
+    LinkSeen
+    | LinkGone
+    | OptionSeen
+    | PortWanted
+    | PortUnwanted
+    | PortRefused
+    | PortConfigured
+    | ActivePortChosen
+    | TimePassed
+)

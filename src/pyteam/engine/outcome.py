@@ -1,0 +1,46 @@
+"""What `Team.handle` answers: the desired state, what to send, what to log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pyteam.engine.desired import Desired
+
+
+class Level(StrEnum):
+    """How loud a message is."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One line for the log. People grep for these texts."""
+
+    level: Level
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """An Ethernet frame to send on this port now."""
+
+    ifindex: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``compare``: something happened that the device may not agree with; read and reconcile it.
+
+    While it is false, the last comparison still holds.
+    """
+
+    desired: Desired
+    frames: tuple[Frame, ...] = ()
+    messages: tuple[Message, ...] = ()
+    compare: bool = True

@@ -1,0 +1,160 @@
+"""One port, or an interface that shall become one: what is known of it and what its watches say.
+
+It must not know the team, the runner or the datapath.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from errno import EBUSY
+
+from pyteam.config import EthtoolWatch, LinkWatchConfig, PortConfig
+from pyteam.engine.linkwatch import watch_class
+from pyteam.engine.linkwatch.base import LinkWatch
+from pyteam.engine.snapshot import PortSnapshot, WatchHistory
+from pyteam.engine.wish import Wish
+from pyteam.link import DUPLEX_FULL, SPEED_UNKNOWN, Link
+
+
+class Port:
+    """``asked``: somebody wants it to be a port; otherwise it only is one.
+
+    ``joined`` counts ports as they come, 0 while it is none; watches exist only meanwhile.
+    """
+
+    def __init__(
+        self, name: str, config: PortConfig, global_watches: Sequence[LinkWatchConfig], asked: bool
+    ) -> None:
+        self.name = name
+        self.config = config
+        self.asked = asked
+        self.link: Link | None = None
+        self.joined = 0
+        #: What the watches say together.
+        self.up = False
+        #: Released by somebody else, who is not to be fought.
+        self.released = False
+        self.watches: list[LinkWatch] = []
+        self._global_watches = tuple(global_watches)
+        self._refused: tuple[Link, int] | None = None
+        self.priority = Wish[int]()
+        self.priority.want(config.prio)
+
+    @property
+    def ifindex(self) -> int:
+        """0 while there is no such interface."""
+        return self.link.ifindex if self.link else 0
+
+    @property
+    def desired(self) -> bool:
+        """It should be a port now."""
+        return bool(self.link) and not self.released and not self._refused
+
+    @property
+    def usable(self) -> bool:
+        """The raw link."""
+        return bool(self.link and self.link.usable)
+
+    @property
+    def prio(self) -> int:
+        return self.priority.value or 0
+
+    @property
+    def sticky(self) -> bool:
+        return self.config.sticky
+
+    @property
+    def speed(self) -> int:
+        """In Mb/s; 0 when unknown."""
+        return self.link.speed if self.link and self.link.speed != SPEED_UNKNOWN else 0
+
+    @property
+    def duplex(self) -> int:
+        return int(bool(self.link and self.link.duplex == DUPLEX_FULL))
+
+    @property
+    def probes(self) -> bool:
+        return any(watch.probes for watch in self.watches)
+
+    def combine(self, policy: str) -> None:
+        """``up`` from what the watches say."""
+        combination = all if policy == "all" else any
+        self.up = bool(self.watches) and combination(watch.up for watch in self.watches)
+
+    def join(self, number: int, up: bool, history: Sequence[WatchHistory]) -> None:
+        """It became a port; its watches begin with ``up``, or where they were when ``history`` ends."""
+        self.joined = number
+        self.released = False
+        self._refused = None
+        self.priority = Wish[int]()
+        self.priority.want(self.config.prio)
+        self.watches = [watch_class(config)(config, up) for config in self._watch_configs()]
+        for watch, past in zip(self.watches, history, strict=False):
+            if watch.name == past.name:
+                watch.restore(past)
+
+    def leave(self) -> None:
+        self.joined = 0
+        self.watches = []
+        self.up = False
+
+    def configure(self, config: PortConfig, now: float) -> Iterator[LinkWatch]:
+        """Another configuration; yields watches that changed their mind. Unchanged ones go on."""
+        self.config = config
+        self.priority.want(config.prio)
+        if not self.joined:
+            return
+        old = list(self.watches)
+        self.watches = []
+        for watch_config in self._watch_configs():
+            same = next((watch for watch in old if watch.config == watch_config), None)
+            if same is not None:
+                old.remove(same)
+            watch = same or watch_class(watch_config)(watch_config, self.up)
+            self.watches.append(watch)
+            if watch.see(now, self.usable):
+                yield watch
+
+    def _watch_configs(self) -> tuple[LinkWatchConfig, ...]:
+        return (*self.config.link_watch, *self._global_watches) or (EthtoolWatch(),)
+
+    def refuse(self, errno: int) -> None:
+        """The datapath did not take it; see `reconsider`."""
+        if self.link is not None:
+            self._refused = self.link, errno
+
+    def forgive(self) -> None:
+        """Whatever the reason was, try again."""
+        self._refused = None
+
+    def reconsider(self) -> None:
+        """Try again when the reason may be gone: a busy interface was set down, or another changed."""
+        if self._refused is None or self.link is None:
+            return
+        then, errno = self._refused
+        busy = errno == EBUSY and then.up
+        if (not self.link.up) if busy else _identity(self.link) != _identity(then):
+            self._refused = None
+
+    def deadline(self) -> float | None:
+        return min((watch.deadline for watch in self.watches if watch.deadline is not None), default=None)
+
+    def see(self, now: float) -> Iterator[LinkWatch]:
+        """Show the raw link to the watches; yields those that changed their mind."""
+        return (watch for watch in self.watches if watch.see(now, self.usable))
+
+    def settle(self) -> Iterator[LinkWatch]:
+        """The raw link counts at once, whatever the delays: nobody knows since when it is so."""
+        return (watch for watch in self.watches if watch.settle(self.usable))
+
+    def expire(self, now: float) -> Iterator[LinkWatch]:
+        for watch in self.watches:
+            if watch.deadline is not None and watch.deadline <= now and watch.expire(now, self.usable):
+                yield watch
+
+    def snapshot(self, link: Link) -> PortSnapshot:
+        return PortSnapshot(link, self.up, tuple(watch.snapshot() for watch in self.watches))
+
+
+def _identity(link: Link) -> tuple[object, ...]:
+    return link.name, link.up, link.address, link.mtu, link.loopback, link.member

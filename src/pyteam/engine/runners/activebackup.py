@@ -1,0 +1,70 @@
+"""Runner ``activebackup``: one port carries the traffic, the next best stands ready.
+
+A decision is made when a fact that it rests on has changed, and only then: that is why a user's
+choice, even a bad one, lasts until then.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+
+from pyteam.config import ActiveBackupRunner
+from pyteam.engine.port import Port
+from pyteam.engine.runners.base import Runner
+from pyteam.engine.snapshot import Setting
+from pyteam.options import OptionKey, OptionValue
+
+
+class ActiveBackup(Runner):
+    """Best is, in this order: ``prio``, speed, duplex, already active, longest a port."""
+
+    name = mode = "activebackup"
+    burst_count = 1
+
+    def __init__(self, config: ActiveBackupRunner) -> None:
+        super().__init__(config)
+        self.hwaddr_policy = config.hwaddr_policy
+        self._facts: object = None
+
+    def decide(self, ports: Sequence[Port]) -> None:
+        facts = [(port.ifindex, port.up, port.sticky, _worth(port)) for port in ports]
+        if facts == self._facts:
+            return
+        self._facts = facts
+        usable = {port.ifindex: port for port in ports if port.up}
+        active = usable.get(self.active)
+        if active is None or not active.sticky:
+            # The first of equals wins, so the order of ports makes the oldest win.
+            self.active = max(
+                usable, key=lambda ifindex: (_worth(usable[ifindex]), ifindex == self.active), default=0
+            )
+
+    def choose(self, ifindex: int) -> bool:
+        self.active = ifindex
+        return True
+
+    def options(self, ports: Sequence[Port]) -> Mapping[OptionKey, OptionValue]:
+        options: dict[OptionKey, OptionValue] = {
+            OptionKey("enabled", port.ifindex): port.ifindex == self.active for port in ports
+        }
+        if self.active:
+            # While there is none, the datapath keeps the last: nobody takes its traffic.
+            options[OptionKey("activeport")] = self.active
+        spares = sorted((port for port in ports if port.ifindex != self.active), key=_rank, reverse=True)
+        order = [port.ifindex for port in spares]
+        options[OptionKey("failover_order")] = struct.pack(f"={len(order)}I", *order)
+        return options
+
+    def state(self, ports: Sequence[Port]) -> Mapping[str, Setting]:
+        names = (port.name for port in ports if port.ifindex == self.active)
+        return {"active_port": next(names, "")}
+
+
+def _worth(port: Port) -> tuple[int, int, int]:
+    return port.prio, port.speed, port.duplex
+
+
+def _rank(port: Port) -> tuple[bool, bool, tuple[int, int, int]]:
+    """For the fail-over inside the datapath, which knows the carrier but not why a port is up."""
+    return port.up, port.usable, _worth(port)

@@ -1,0 +1,45 @@
+"""What a runner is: it decides which ports carry the traffic. A new one is one file and one row.
+
+A runner sees ports and answers options; it knows neither time nor links nor what makes a port up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from pyteam.engine.port import Port
+from pyteam.engine.snapshot import Setting
+from pyteam.options import OptionKey, OptionValue
+
+
+class Runner:
+    """The trivial runner: the mode does everything."""
+
+    name: ClassVar[str]
+    #: The kernel's name of how packets are spread.
+    mode: ClassVar[str]
+    #: Announcements to peers and multicast joins, where the configuration does not say.
+    burst_count: ClassVar[int | None] = None
+    #: See `pyteam.engine.addresses`.
+    hwaddr_policy: str = "same_all"
+    #: Index of the one port that carries the traffic; 0 none, or all do.
+    active: int = 0
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    def decide(self, ports: Sequence[Port]) -> None:
+        """Some fact of the ports (oldest first) may have changed: choose anew if it did."""
+
+    def choose(self, ifindex: int) -> bool:
+        """A user picks the active port. False: this runner has none."""
+        return False
+
+    def options(self, ports: Sequence[Port]) -> Mapping[OptionKey, OptionValue]:
+        """What the decision asks of the datapath; ``ports`` also has those still to be added."""
+        return {}
+
+    def state(self, ports: Sequence[Port]) -> Mapping[str, Setting]:
+        """State items of the team."""
+        return {}

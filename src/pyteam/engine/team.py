@@ -1,0 +1,418 @@
+"""One team: every event goes in here with the time, and what the device should be comes out.
+
+Owns the facts: which interfaces there are, which of them are wanted as ports, what is configured.
+What a port is worth, who is active and who has which MAC is decided next door (`port`, `runners`,
+`addresses`). Knows no datapath, no clock and no socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from pyteam.config import PortConfig, TeamConfig
+from pyteam.engine.addresses import Addresses
+from pyteam.engine.desired import Actual, Desired
+from pyteam.engine.events import (
+    ActivePortChosen,
+    Event,
+    LinkGone,
+    LinkSeen,
+    OptionSeen,
+    PortConfigured,
+    PortRefused,
+    PortUnwanted,
+    PortWanted,
+    TimePassed,
+)
+from pyteam.engine.linkwatch import watch_class
+from pyteam.engine.linkwatch.base import LinkWatch
+from pyteam.engine.outcome import Level, Message, Outcome
+from pyteam.engine.port import Port
+from pyteam.engine.runners import make_runner
+from pyteam.engine.snapshot import History, TeamSnapshot
+from pyteam.link import Link
+from pyteam.options import OptionKey, OptionValue
+
+#: A time that has always passed already.
+_NOW: Final = 0.0
+_NOTHING: Final = Actual(0)
+
+
+class Team:
+    """The engine of one team device.
+
+    First show it every interface (`LinkSeen`); then `TimePassed`, which `next_timeout` asks for at
+    once, starts it. Until then it wants what is there, since it may not have seen all of it.
+    """
+
+    def __init__(
+        self,
+        config: TeamConfig,
+        ifindex: int,
+        *,
+        adopted: Actual | None = None,
+        history: History | None = None,
+        add_ports: bool = True,
+    ) -> None:
+        """``adopted``: the device existed and carries traffic; ``history``: of the engine before.
+
+        ``add_ports`` False: interfaces are configured, but not made ports, by name. Raises
+        `UnsupportedError` when the configuration asks for what this version cannot do.
+        """
+        for watches in (config.link_watch, *(port.link_watch for port in config.ports.values())):
+            for watch in watches:
+                watch_class(watch)
+        self.ifindex = ifindex
+        self._config = config
+        self._adopted = adopted or _NOTHING
+        self._history = history or History()
+        self._runner = make_runner(config.runner)
+        self._runner.active = self._active = self._adopted_active()
+        self._addresses = Addresses(config, self._runner.hwaddr_policy, ifindex, adopted)
+        self._options = _team_options(config, self._runner.mode, self._runner.burst_count)
+        self._port_configs = dict(config.ports)
+        #: Every interface there is, wanted or not: one may be wanted later, or take a wanted name.
+        self._links: dict[int, Link] = {}
+        #: By name, wanted or joined; a renamed port is here under each name that it had.
+        self._ports: dict[str, Port] = {}
+        self._by_ifindex: dict[int, Port] = {}
+        #: Ports that nobody wants but that were not yet seen without the team.
+        self._leaving: set[int] = set()
+        #: Whose MAC the team took.
+        self._donor: Port | None = None
+        self._joins = 0
+        self._started = False
+        self._messages: list[Message] = []
+        self._desired = Desired(members=self._adopted.members)
+        if add_ports:
+            for name in config.ports:
+                self._ports[name] = self._new_port(name, asked=True)
+
+    def handle(self, now: float, event: Event) -> Outcome:
+        """``now``: seconds of any clock that only goes forward, such as the monotonic one.
+
+        Raises `UnsupportedError` for a `PortConfigured` that asks for it, and then changes nothing.
+        """
+        match event:
+            case LinkSeen(link):
+                relevant = self._link_seen(now, link)
+            case LinkGone(ifindex):
+                relevant = self._link_gone(now, ifindex)
+            case OptionSeen(key, value):
+                relevant = self._option_seen(key, value)
+            case PortWanted(name):
+                relevant = self._port_wanted(now, name)
+            case PortUnwanted(name):
+                relevant = self._port_unwanted(name)
+            case PortRefused(ifindex, errno):
+                relevant = self._port_refused(ifindex, errno)
+            case PortConfigured(name, config):
+                relevant = self._port_configured(now, name, config)
+            case ActivePortChosen(ifindex):
+                port = self._by_ifindex.get(ifindex)
+                relevant = port is not None and bool(port.joined) and self._runner.choose(ifindex)
+            case TimePassed():
+                relevant = self._expire(now) if self._started else self._start(now)
+        if not relevant or not self._started:
+            return Outcome(self._desired, compare=False)
+        self._decide()
+        desired = self._wanted()
+        compare = desired != self._desired or self._disagrees(event)
+        if desired != self._desired:
+            self._desired = desired
+        messages = tuple(self._messages)
+        self._messages.clear()
+        return Outcome(self._desired, messages=messages, compare=compare)
+
+    @property
+    def desired(self) -> Desired:
+        """The last answer, for a repair now and then."""
+        return self._desired
+
+    def next_timeout(self) -> float | None:
+        """When `TimePassed` is due; None: only something else can change anything."""
+        if not self._started:
+            return _NOW
+        deadlines = (port.deadline() for port in self._by_ifindex.values())
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
+    def snapshot(self) -> TeamSnapshot:
+        """What users are shown: present ports only, each whole."""
+        ports = self._joined()
+        return TeamSnapshot(
+            ifindex=self.ifindex,
+            link=self._links.get(self.ifindex),
+            runner_name=self._runner.name,
+            mode=self._runner.mode,
+            ports=tuple(port.snapshot(port.link) for port in ports if port.link),
+            runner=self._runner.state(ports),
+        )
+
+    def save(self) -> History:
+        """For the engine after this one, on the same device."""
+        ports = self._joined()
+        return History(
+            active_port=next((port.name for port in ports if port.ifindex == self._active), ""),
+            watches={port.name: tuple(watch.save() for watch in port.watches) for port in ports},
+        )
+
+    # Facts: each answers whether anything that matters has changed.
+
+    def _link_seen(self, now: float, link: Link) -> bool:
+        self._links[link.ifindex] = link
+        if link.ifindex == self.ifindex:
+            self._addresses.see(link)
+            return True
+        port = self._by_ifindex.get(link.ifindex)
+        if port is not None and not port.joined and port.name != link.name:
+            # A port takes its new name along; what is none yet was wanted for its name alone.
+            del self._by_ifindex[link.ifindex]
+            port.link = None
+            port.released = False
+            port.forgive()
+            port = None
+        port = port or self._claim(link)
+        if port is None:
+            return False
+        self._update(now, port, link)
+        return True
+
+    def _claim(self, link: Link) -> Port | None:
+        """The port that an interface becomes that was none so far."""
+        if link.ifindex in self._leaving:
+            if not link.member:
+                self._leaving.discard(link.ifindex)
+            return None
+        port = self._ports.get(link.name)
+        if port is None or port.link is not None:
+            # Made a port by somebody else, or by the daemon before us.
+            port = self._new_port(link.name, asked=False) if link.member else None
+        if port is not None:
+            self._bind(port, link)
+        return port
+
+    def _bind(self, port: Port, link: Link) -> None:
+        port.link = link
+        port.name = link.name
+        self._ports[link.name] = port
+        self._by_ifindex[link.ifindex] = port
+
+    def _update(self, now: float, port: Port, link: Link) -> None:
+        was_usable = port.usable
+        self._bind(port, link)
+        port.reconsider()
+        if link.member and not port.joined:
+            self._join(now, port, link)
+        elif port.joined and not link.member:
+            self._leave(port)
+            port.released = True
+        elif port.joined:
+            self._addresses.see(link)
+            if self._started and port.usable != was_usable:
+                self._report(port, port.see(now))
+
+    def _join(self, now: float, port: Port, link: Link) -> None:
+        adopted = link.ifindex in self._adopted.members and not self._started
+        if not adopted and not self._joined():
+            self._take_address()
+        self._joins += 1
+        up = adopted and bool(self._adopted.options.get(OptionKey("user_linkup", link.ifindex)))
+        past = self._history.watches.get(port.name, ()) if adopted else ()
+        port.join(self._joins, up, past)
+        self._addresses.join(link, active=adopted and link.ifindex == self._adopted_active())
+        if self._started:
+            self._report(port, port.see(now))
+
+    def _leave(self, port: Port) -> None:
+        port.leave()
+        self._addresses.leave(port.ifindex)
+
+    def _link_gone(self, now: float, ifindex: int) -> bool:
+        self._links.pop(ifindex, None)
+        self._leaving.discard(ifindex)
+        port = self._by_ifindex.pop(ifindex, None)
+        if port is None:
+            return False
+        self._leave(port)
+        port.link = None
+        port.released = False
+        port.forgive()
+        names = {name for name, known in self._ports.items() if known is port}
+        if not port.asked:
+            self._forget(port)
+            return True
+        # Its successor may have been seen already.
+        for link in self._links.values():
+            if link.name in names and link.ifindex not in self._by_ifindex:
+                self._link_seen(now, link)
+                break
+        return True
+
+    def _option_seen(self, key: OptionKey, value: OptionValue) -> bool:
+        port = self._by_ifindex.get(key.port)
+        if key.name == "priority" and port is not None and port.joined and isinstance(value, int):
+            if port.priority.see(value):
+                port.priority.accept()
+            return True
+        return self._desired.options.get(key, value) != value
+
+    def _port_wanted(self, now: float, name: str) -> bool:
+        port = self._ports.get(name)
+        if port is None or port.name != name:
+            port = self._ports[name] = self._new_port(name, asked=True)
+        port.asked = True
+        port.released = False
+        port.forgive()
+        link = next((link for link in self._links.values() if link.name == name), None)
+        if link is not None:
+            self._leaving.discard(link.ifindex)
+            if port.link is None:
+                self._link_seen(now, link)
+        return True
+
+    def _port_unwanted(self, name: str) -> bool:
+        port = self._ports.get(name)
+        if port is None or port.name != name:
+            return False
+        if port.joined:
+            self._leaving.add(port.ifindex)
+        self._leave(port)
+        self._by_ifindex.pop(port.ifindex, None)
+        self._forget(port)
+        return True
+
+    def _port_refused(self, ifindex: int, errno: int) -> bool:
+        port = self._by_ifindex.get(ifindex)
+        if port is None:
+            return False
+        port.refuse(errno)
+        if port is self._donor:
+            self._take_address()
+        return True
+
+    def _port_configured(self, now: float, name: str, config: PortConfig) -> bool:
+        for watch in config.link_watch:
+            watch_class(watch)
+        self._port_configs[name] = config
+        port = self._ports.get(name)
+        if port is None or port.name != name:
+            return False
+        self._report(port, port.configure(config, now))
+        return True
+
+    def _start(self, now: float) -> bool:
+        self._started = True
+        for port in self._ports.values():
+            if port.asked and port.link is None:
+                self._messages.append(Message(Level.WARNING, f"{port.name}: Skipped adding a missing port."))
+        for port in self._joined():
+            known = port.name in self._history.watches
+            self._report(port, port.see(now) if known or not self._adopted.members else port.settle())
+            if not self._runner.active and self._adopted.members and port.name == self._history.active_port:
+                self._runner.active = port.ifindex
+        return True
+
+    def _expire(self, now: float) -> bool:
+        relevant = False
+        for port in self._joined():
+            relevant |= self._report(port, port.expire(now))
+        return relevant
+
+    # Consequences.
+
+    def _report(self, port: Port, changed: Iterator[LinkWatch]) -> bool:
+        """Log what watches changed their mind about, and combine them."""
+        lines = [f"{port.name}: {watch.name}-link went {'up' if watch.up else 'down'}." for watch in changed]
+        for line in lines:
+            self._info(line)
+        port.combine(self._config.link_watch_policy)
+        return bool(lines)
+
+    def _decide(self) -> None:
+        ports = self._joined()
+        self._runner.decide(ports)
+        if self._active != self._runner.active:
+            self._active = self._runner.active
+            self._addresses.switch(self._active)
+            for port in ports:
+                if port.ifindex == self._active:
+                    self._info(f'Changed active port to "{port.name}".')
+        if not ports:
+            self._take_address()
+
+    def _wanted(self) -> Desired:
+        ports = self._candidates()
+        options = dict(self._options)
+        for port in ports:
+            options[OptionKey("priority", port.ifindex)] = port.prio
+            options[OptionKey("user_linkup", port.ifindex)] = port.up
+            if port.config.queue_id is not None:
+                options[OptionKey("queue_id", port.ifindex)] = port.config.queue_id
+            if port.probes:
+                options[OptionKey("user_linkup_enabled", port.ifindex)] = True
+        options.update(self._runner.options(ports))
+        return Desired(
+            members=frozenset(port.ifindex for port in ports),
+            options=options,
+            addresses=self._addresses.wanted(),
+        )
+
+    def _disagrees(self, event: Event) -> bool:
+        """The event shows the device otherwise than it should be."""
+        match event:
+            case LinkSeen(link):
+                wrong = self._desired.addresses.get(link.ifindex, link.address) != link.address
+                return wrong or (link.ifindex in self._desired.members) != link.member
+            case OptionSeen(key, value):
+                return self._desired.options.get(key, value) != value
+        return False
+
+    def _take_address(self) -> None:
+        """The team has the MAC of its first port, be it only about to become one."""
+        self._donor = next(iter(self._candidates()), None)
+        if self._donor is not None and self._donor.link is not None:
+            self._addresses.first_port(self._donor.link)
+
+    # Helpers.
+
+    def _joined(self) -> list[Port]:
+        """Oldest first."""
+        joined = (port for port in self._by_ifindex.values() if port.joined)
+        return sorted(joined, key=lambda port: port.joined)
+
+    def _candidates(self) -> list[Port]:
+        """Those that should be ports: joined ones first, then in the order of the configuration."""
+        waiting = {id(port): port for port in self._ports.values() if port.desired and not port.joined}
+        return [*self._joined(), *waiting.values()]
+
+    def _new_port(self, name: str, asked: bool) -> Port:
+        config = self._port_configs.get(name, PortConfig())
+        return Port(name, config, self._config.link_watch, asked)
+
+    def _forget(self, port: Port) -> None:
+        for name in [name for name, known in self._ports.items() if known is port]:
+            del self._ports[name]
+
+    def _adopted_active(self) -> int:
+        """The port that carried the traffic when the device was adopted; 0: none."""
+        options = self._adopted.options
+        active = options.get(OptionKey("activeport"), 0)
+        if isinstance(active, int) and options.get(OptionKey("enabled", active)):
+            return active
+        return 0
+
+    def _info(self, text: str) -> None:
+        self._messages.append(Message(Level.INFO, text))
+
+
+def _team_options(config: TeamConfig, mode: str, count: int | None) -> dict[OptionKey, OptionValue]:
+    bursts = {"notify_peers": config.notify_peers, "mcast_rejoin": config.mcast_rejoin}
+    options: dict[OptionKey, OptionValue] = {OptionKey("mode"): mode}
+    for name, burst in bursts.items():
+        values: Iterable[tuple[str, int | None]] = (
+            ("count", count if burst.count is None else burst.count),
+            ("interval", burst.interval),
+        )
+        options |= {OptionKey(f"{name}_{key}"): value for key, value in values if value is not None}
+    return options
