@@ -1,0 +1,327 @@
+"""``teamdctl``: one question to, or one order for, a running teamd.
+
+Owns the command line, the texts on the terminal and the exit codes, all of them the original's;
+what travels is `pyteam.client`'s. The whole process is to end within a blink, so nothing heavier
+than the standard library's lightest modules may be imported here.
+"""
+
+from __future__ import annotations
+
+import errno
+import getopt
+import io
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from pyteam.cli.stateview import render
+from pyteam.client import Client, ClientError, ConnectError
+
+Arguments = Sequence[str]
+
+
+class Failure(Exception):
+    """The end of the run: the last words for stderr, and whether the help is to follow."""
+
+    def __init__(self, message: str, show_help: bool = False) -> None:
+        super().__init__(message)
+        self.show_help = show_help
+
+
+class Options:
+    """What the options said."""
+
+    def __init__(self) -> None:
+        self.help = False
+        self.verbosity = 0
+        self.one_line = False
+        self.run_dir: str | None = None
+        #: Letters of the transports that were asked for.
+        self.forced: list[str] = []
+
+
+class Option(NamedTuple):
+    letter: str
+    name: str
+    value: str
+    help: str
+
+
+OPTIONS: Final = (
+    Option("h", "help", "", "Print this help"),
+    Option("v", "verbose", "", "Show more in the state view; may be repeated"),
+    Option("o", "oneline", "", "Print JSON on one line"),
+    Option("D", "force-dbus", "", "Use D-Bus and nothing else"),
+    Option("Z", "force-zmq", "ADDRESS", "Use ZeroMQ at this address and nothing else"),
+    Option("U", "force-usock", "", "Use the unix socket and nothing else"),
+    Option("", "run-dir", "DIR", "Directory of the sockets (TEAMD_RUN_DIR, /var/run/teamd)"),
+)
+#: Transports that others have and we do not, by the letter that forces them.
+MISSING: Final = {"D": "D-Bus", "Z": "ZeroMQ"}
+
+
+def _config_dump(client: Client, options: Options, _: Arguments) -> str:
+    return _json(client.config_dump(), options)
+
+
+def _config_dump_noports(client: Client, options: Options, _: Arguments) -> str:
+    config = _parse(client.config_dump())
+    config.pop("ports", None)
+    return _dumps(config, options)
+
+
+def _config_dump_actual(client: Client, options: Options, _: Arguments) -> str:
+    return _json(client.config_dump_actual(), options)
+
+
+def _state_view(client: Client, options: Options, _: Arguments) -> str:
+    return render(_parse(client.state_dump()), verbose=options.verbosity > 0)
+
+
+def _state_dump(client: Client, options: Options, _: Arguments) -> str:
+    return _json(client.state_dump(), options)
+
+
+def _state_item_get(client: Client, _: Options, arguments: Arguments) -> str:
+    return f"{client.state_item_get(*arguments)}\n"
+
+
+def _state_item_set(client: Client, _: Options, arguments: Arguments) -> str:
+    client.state_item_set(*arguments)
+    return ""
+
+
+def _port_add(client: Client, _: Options, arguments: Arguments) -> str:
+    client.port_add(*arguments)
+    return ""
+
+
+def _port_remove(client: Client, _: Options, arguments: Arguments) -> str:
+    client.port_remove(*arguments)
+    return ""
+
+
+def _port_present(client: Client, _: Options, arguments: Arguments) -> str:
+    ports = _parse(client.config_dump_actual()).get("ports")
+    if not isinstance(ports, dict) or arguments[0] not in ports:
+        raise _call_failed(errno.ENODEV)
+    return ""
+
+
+def _port_config_update(client: Client, _: Options, arguments: Arguments) -> str:
+    client.port_config_update(*arguments)
+    return ""
+
+
+def _port_config_dump(client: Client, options: Options, arguments: Arguments) -> str:
+    return _json(client.port_config_dump(*arguments), options)
+
+
+class Command(NamedTuple):
+    words: tuple[str, ...]
+    parameters: tuple[str, ...]
+    run: Callable[[Client, Options, Arguments], str]
+
+
+#: The order decides which command an abbreviation means.
+COMMANDS: Final = (
+    Command(("config", "dump"), (), _config_dump),
+    Command(("config", "dump", "noports"), (), _config_dump_noports),
+    Command(("config", "dump", "actual"), (), _config_dump_actual),
+    Command(("state",), (), _state_view),
+    Command(("state", "dump"), (), _state_dump),
+    Command(("state", "view"), (), _state_view),
+    Command(("state", "item", "get"), ("ITEMPATH",), _state_item_get),
+    Command(("state", "item", "set"), ("ITEMPATH", "VALUE"), _state_item_set),
+    Command(("port", "add"), ("PORTDEV",), _port_add),
+    Command(("port", "remove"), ("PORTDEV",), _port_remove),
+    Command(("port", "present"), ("PORTDEV",), _port_present),
+    Command(("port", "config", "update"), ("PORTDEV", "PORTCONFIG"), _port_config_update),
+    Command(("port", "config", "dump"), ("PORTDEV",), _port_config_dump),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code: 0, or 1 with the reason on stderr. ``argv`` is without the program's name."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the terminal's character set does not have is no reason to fail.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        sys.stdout.write(_run(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+        return 0
+    except Failure as failure:
+        print(failure, file=sys.stderr)
+        if failure.show_help:
+            print(help_text(), end="")
+        return 1
+    except BrokenPipeError:
+        # The reader left early; at exit Python would try to flush once more, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 1
+
+
+def _run(argv: Sequence[str]) -> str:
+    """What is to be printed."""
+    options, words = parse_options(argv)
+    if options.help:
+        return help_text()
+    if len(options.forced) > 1:
+        one = "Only one interface could be forced at a time (UNIX domain socket, D-Bus, ZMQ)."
+        raise Failure(one, show_help=True)
+    for letter in options.forced:
+        if letter in MISSING:
+            raise Failure(f"{MISSING[letter]} support is not compiled-in")
+    if not words:
+        raise Failure("No team device specified.", show_help=True)
+    device = words[0]
+    command, arguments = find_command(words[1:])
+    try:
+        socket.if_nametoindex(device)
+    except (OSError, ValueError):
+        raise Failure(f'Device "{device}" does not exist') from None
+    with _connect(device, options) as client:
+        try:
+            return command.run(client, options, arguments)
+        except ClientError as error:
+            _explain(error)
+            raise _call_failed(error.errno) from error
+
+
+def parse_options(argv: Sequence[str]) -> tuple[Options, list[str]]:
+    """Options may stand anywhere, as GNU programs have it; what is left are the words."""
+    letters = "".join(f"{option.letter}{':' if option.value else ''}" for option in OPTIONS if option.letter)
+    names = [f"{option.name}{'=' if option.value else ''}" for option in OPTIONS]
+    try:
+        found, words = getopt.gnu_getopt(argv, letters, names)
+    except getopt.GetoptError as error:
+        print(f"teamdctl: {error}", file=sys.stderr)
+        raise Failure("unknown option.", show_help=True) from None
+    options = Options()
+    by_flag = {f"-{option.letter}": option.name for option in OPTIONS}
+    for flag, value in found:
+        match by_flag.get(flag, flag.removeprefix("--")):
+            case "help":
+                options.help = True
+            case "verbose":
+                options.verbosity += 1
+            case "oneline":
+                options.one_line = True
+            case "run-dir":
+                options.run_dir = value
+            case forced:
+                letter = {"force-dbus": "D", "force-zmq": "Z", "force-usock": "U"}[forced]
+                if letter not in options.forced:
+                    options.forced.append(letter)
+    return options, words
+
+
+def find_command(words: Sequence[str]) -> tuple[Command, Arguments]:
+    """The command that the words begin with, each a prefix of the table's, and its arguments.
+
+    A command with fewer parameters than words left is but a step on the way to a longer one.
+    """
+    path: tuple[str, ...] = ()
+    while True:
+        depth = len(path)
+        rest = words[depth:]
+        for command in COMMANDS:
+            if command.words == path and len(rest) <= len(command.parameters):
+                if len(rest) < len(command.parameters):
+                    missing = command.parameters[len(rest)]
+                    raise Failure(f'Command line parameter "{missing}" expected.', show_help=True)
+                return command, rest
+        if not rest:
+            raise Failure("None or incomplete command", show_help=True)
+        for command in COMMANDS:
+            if command.words[:depth] == path and len(command.words) > depth:
+                word = command.words[depth]
+                if word.startswith(rest[0]):
+                    path = (*path, word)
+                    break
+        else:
+            raise Failure(f'Unknown command "{rest[0]}".', show_help=True)
+
+
+def help_text() -> str:
+    """Options and commands, from their tables."""
+    lines = ["teamdctl [options] teamdevname command [command args]"]
+    for option in OPTIONS:
+        letter = f"-{option.letter}" if option.letter else "  "
+        name = f"--{option.name}={option.value}" if option.value else f"--{option.name}"
+        lines.append(f"    {letter} {name:<21} {option.help}")
+    lines.append("Commands:")
+    lines += [f"    {' '.join((*command.words, *command.parameters))}" for command in COMMANDS]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _connect(device: str, options: Options) -> Client:
+    """A connection to the daemon of this device, and surely of this one."""
+    try:
+        client = Client(device, options.run_dir)
+    except ConnectError as error:
+        _library("cli_usock_init", f"usock: Failed to connect socket ({error.path}).")
+        _library("teamdctl_connect", 'Failed to connect using CLI "usock".')
+        raise Failure(f"teamdctl_connect failed ({os.strerror(error.errno or 0)})") from error
+    try:
+        controlled = _parse(client.config_dump()).get("device")
+        if not isinstance(controlled, str):
+            raise Failure("Failed to parse device name from config.")
+        if controlled != device:
+            raise Failure(
+                f"Unable to access to {device} through connected teamd daemon"
+                f" because it controls {controlled}."
+            )
+    except ClientError as error:
+        client.close()
+        _explain(error)
+        raise Failure(f"teamdctl_connect failed ({os.strerror(error.errno or 0)})") from error
+    except Failure:
+        client.close()
+        raise
+    return client
+
+
+def _explain(error: ClientError) -> None:
+    if error.code:
+        _library("cli_usock_process_msg", f'usock: Error message received: "{error.code}"')
+        _library("cli_usock_process_msg", f'usock: Error message content: "{error.text}"')
+    else:
+        _library("cli_usock_method_call", f"usock: {error}")
+
+
+def _library(function: str, message: str) -> None:
+    """In the words of the original's library, which scripts look for."""
+    print(f"libteamdctl: {function}: {message}", file=sys.stderr)
+
+
+def _call_failed(number: int | None) -> Failure:
+    return Failure(f"command call failed ({os.strerror(number or 0)})")
+
+
+def _parse(text: str) -> dict[str, object]:
+    """A JSON object from teamd."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise Failure("Failed to parse JSON dump.")
+    return value
+
+
+def _json(text: str, options: Options) -> str:
+    return _dumps(_parse(text), options)
+
+
+def _dumps(value: dict[str, object], options: Options) -> str:
+    return json.dumps(value, indent=None if options.one_line else 4, sort_keys=True) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""What every control transport needs from the daemon: the nine methods, no transport in sight."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pyteam.errors import PyteamError
+
+
+class MethodError(PyteamError):
+    """A method failed. ``code`` is one of the protocol's error codes (``NoSuchDev``, ...).
+
+    ``text`` is the protocol's own sentence for that code unless a better one is given; clients
+    show it, so it may name the port, the path and the reason.
+    """
+
+    def __init__(self, code: str, text: str = "") -> None:
+        super().__init__(text or code)
+        self.code = code
+        self.text = text
+
+
+class Core(Protocol):
+    """The running team, as control methods see it. Each raises `MethodError` on failure."""
+
+    def port_config_update(self, port: str, config: str) -> None: ...
+
+    def port_config_dump(self, port: str) -> str: ...
+
+    def port_add(self, port: str) -> None: ...
+
+    def port_remove(self, port: str) -> None: ...
+
+    def config_dump(self) -> str: ...
+
+    def config_dump_actual(self) -> str: ...
+
+    def state_dump(self) -> str: ...
+
+    def state_item_get(self, path: str) -> str: ...
+
+    def state_item_set(self, path: str, value: str) -> None: ...

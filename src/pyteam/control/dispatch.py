@@ -1,0 +1,41 @@
+"""A request reaches the running team: one method called, its failures turned into protocol errors.
+
+Every transport calls through here; none of them may call the `Core` by itself. Whatever a method
+raises ends here, so that no request can end the daemon.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from pyteam.control import protocol
+from pyteam.control.core import Core, MethodError
+from pyteam.control.methods import INVALID_ARGS, Method
+
+_log = logging.getLogger(__name__)
+
+
+def call(core: Core, method: Method, arguments: Sequence[str]) -> str:
+    """The result, empty where the method has none. Raises `MethodError` and nothing else."""
+    if len(arguments) != len(method.arguments):
+        raise MethodError(INVALID_ARGS)
+    try:
+        result: object = getattr(core, method.attribute)(*arguments)
+    except MethodError:
+        raise
+    except Exception as error:
+        _log.exception("control: %s failed unexpectedly", method.name)
+        reason = f"{method.name}: internal error ({type(error).__name__}: {error}), see the log of teamd."
+        raise MethodError(method.failure, reason) from error
+    return str(result) if method.returns else ""
+
+
+def answer(core: Core, packet: bytes) -> bytes:
+    """One request packet in, one reply packet out; never raises."""
+    try:
+        method, arguments = protocol.decode_request(packet)
+        return protocol.encode_result(call(core, method, arguments))
+    except MethodError as error:
+        _log.debug("control: answered %s: %s", error.code, error)
+        return protocol.encode_error(error)

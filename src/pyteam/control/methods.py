@@ -1,0 +1,127 @@
+"""The nine control methods: the one table that every transport, client and manual is made from.
+
+Knows names, arguments, results and errors; must not know how a method travels (see `protocol`) or
+what it does (see `core`). Imported by ``teamdctl``, so it must stay cheap to import.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+#: The request could not be understood; possible with every method.
+INVALID_ARGS: Final = "InvalidArgs"
+
+#: Every error code, with the sentence that goes with it where nothing better is known.
+ERRORS: Final[dict[str, str]] = {
+    INVALID_ARGS: "Did not receive correct message arguments.",
+    "NoSuchDev": "No such device.",
+    "ConfigUpdateFail": "Failed to update config.",
+    "ConfigDumpFail": "Failed to dump config.",
+    "ConfigDumpActualFail": "Failed to dump actual config.",
+    "PortAddFail": "Failed to add port.",
+    "PortRemoveFail": "Failed to del port.",
+    "StateDumpFail": "Failed to dump state.",
+    "PathDoesNotExist": "Item path does not exist.",
+    "OpNotSupp": "Operation not supported.",
+    "ItemValueGetFail": "Failed to get item value.",
+    "ItemValueSetFail": "Failed to set item value.",
+}
+
+
+class Method(NamedTuple):
+    """One row. Arguments and results are strings.
+
+    ``attribute`` names the method of `core.Core` and of `client.Client`. The last of ``errors`` is
+    the method's general failure: it also stands for what nobody foresaw.
+    """
+
+    name: str
+    attribute: str
+    arguments: tuple[str, ...]
+    returns: bool
+    errors: tuple[str, ...]
+    help: str
+
+    @property
+    def failure(self) -> str:
+        """The code of an error that has no code of its own."""
+        return self.errors[-1]
+
+
+METHODS: Final[dict[str, Method]] = {
+    method.name: method
+    for method in (
+        Method(
+            "PortConfigUpdate",
+            "port_config_update",
+            ("port", "config"),
+            False,
+            ("NoSuchDev", "ConfigUpdateFail"),
+            "Replace the configuration of a port; the interface must exist, it need not be a port yet.",
+        ),
+        Method(
+            "PortConfigDump",
+            "port_config_dump",
+            ("port",),
+            True,
+            ("NoSuchDev", "ConfigDumpFail"),
+            "The configuration of a port, as JSON.",
+        ),
+        Method(
+            "PortAdd",
+            "port_add",
+            ("port",),
+            False,
+            ("NoSuchDev", "PortAddFail"),
+            "Make an interface a port; adding one that is a port already changes nothing.",
+        ),
+        Method(
+            "PortRemove",
+            "port_remove",
+            ("port",),
+            False,
+            ("NoSuchDev", "PortRemoveFail"),
+            "Release a port.",
+        ),
+        Method(
+            "ConfigDump",
+            "config_dump",
+            (),
+            True,
+            ("ConfigDumpFail",),
+            "The configuration with its defaults, as JSON.",
+        ),
+        Method(
+            "ConfigDumpActual",
+            "config_dump_actual",
+            (),
+            True,
+            ("ConfigDumpActualFail",),
+            "The same with the ports that there are, rather than those that were configured.",
+        ),
+        Method(
+            "StateDump",
+            "state_dump",
+            (),
+            True,
+            ("StateDumpFail",),
+            "The state of the team, its ports and their link watches, as JSON.",
+        ),
+        Method(
+            "StateItemValueGet",
+            "state_item_get",
+            ("path",),
+            True,
+            ("PathDoesNotExist", "ItemValueGetFail"),
+            "One value of the state, as plain text.",
+        ),
+        Method(
+            "StateItemValueSet",
+            "state_item_set",
+            ("path", "value"),
+            False,
+            ("PathDoesNotExist", "OpNotSupp", "ItemValueSetFail"),
+            "Change one value of the state; few can be.",
+        ),
+    )
+}

@@ -1,0 +1,189 @@
+"""The unix socket transport: who is connected, and packets in and out; not what they mean.
+
+A client costs one descriptor and no buffer: a request is read, answered and the answer handed to
+the kernel in one go. Each pass of the event loop takes at most one request of each client, so a
+flood of one delays the others by one request. A client that does not read its answers is dropped
+when the kernel's buffer for it is full.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import socket
+import stat
+from typing import TYPE_CHECKING, Final
+
+from pyteam.control.core import Core, MethodError
+from pyteam.control.dispatch import answer
+from pyteam.control.methods import INVALID_ARGS
+from pyteam.control.protocol import encode_error
+from pyteam.errors import PyteamError
+
+if TYPE_CHECKING:
+    import asyncio
+
+_log = logging.getLogger(__name__)
+
+#: Who may connect: the owner (and root), as the original has it.
+MODE: Final = 0o700
+#: Connections not accepted yet that the kernel holds.
+BACKLOG: Final = 10
+#: Connections at once; a new one more ends the one that has been silent longest.
+MAX_CLIENTS: Final = 64
+#: Bytes of one request; a port's configuration is some hundred.
+MAX_REQUEST: Final = 256 * 1024
+#: Seconds without accepting after the process ran out of descriptors.
+ACCEPT_PAUSE: Final = 1.0
+
+#: asm-generic/socket.h; the module `socket` does not have it. Needs CAP_NET_ADMIN, as teamd does.
+_SO_SNDBUFFORCE: Final = 32
+
+
+class ControlError(PyteamError, OSError):
+    """The control socket could not be set up: the text names its path."""
+
+    def __init__(self, path: str, error: OSError) -> None:
+        super().__init__(
+            error.errno or errno.ENAMETOOLONG, f"control socket {path}: {error.strerror or error}"
+        )
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+class Server:
+    """Serves one `Core` on the socket file ``path``, whose directory must exist."""
+
+    def __init__(self, path: str, core: Core) -> None:
+        self.path = path
+        self._core = core
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._listener: socket.socket | None = None
+        self._inode = (0, 0)
+        #: By descriptor; the one that has been silent longest is first.
+        self._clients: dict[int, socket.socket] = {}
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Listen. A socket file left by a predecessor is replaced. Raises `ControlError`."""
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+        try:
+            _unlink_stale(self.path)
+            # Before the file exists, so that there is no moment at which others may connect.
+            os.fchmod(listener.fileno(), MODE)
+            listener.bind(self.path)
+            listener.listen(BACKLOG)
+            self._inode = _identity(self.path)
+        except OSError as error:
+            listener.close()
+            raise ControlError(self.path, error) from error
+        self._listener, self._loop = listener, loop
+        self._watch()
+
+    def close(self) -> None:
+        """Drop the clients and the socket file, unless it is a successor's by now."""
+        if self._listener is None or self._loop is None:
+            return
+        self._loop.remove_reader(self._listener)
+        self._listener.close()
+        self._listener = None
+        for descriptor in list(self._clients):
+            self._drop(descriptor)
+        try:
+            if _identity(self.path) == self._inode:
+                os.unlink(self.path)
+        except FileNotFoundError:
+            _log.debug("control: %s is gone already", self.path)
+        except OSError as error:
+            _log.warning("control: %s stays behind: %s", self.path, error.strerror)
+
+    def _watch(self) -> None:
+        if self._listener is not None and self._loop is not None:
+            self._loop.add_reader(self._listener, self._accept)
+
+    def _accept(self) -> None:
+        if self._listener is None or self._loop is None:
+            return
+        try:
+            client, _ = self._listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            # Out of descriptors or memory: the listener stays readable, and would spin the loop.
+            _log.warning("control: cannot accept a client: %s", error.strerror)
+            self._loop.remove_reader(self._listener)
+            self._loop.call_later(ACCEPT_PAUSE, self._watch)
+            return
+        client.setblocking(False)
+        if len(self._clients) >= MAX_CLIENTS:
+            _log.warning("control: more than %d clients: dropped the most silent one", MAX_CLIENTS)
+            self._drop(next(iter(self._clients)))
+        self._clients[client.fileno()] = client
+        self._loop.add_reader(client, self._serve, client.fileno())
+
+    def _serve(self, descriptor: int) -> None:
+        client = self._clients.pop(descriptor)
+        self._clients[descriptor] = client
+        try:
+            packet, _, flags, _ = client.recvmsg(MAX_REQUEST)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            _log.debug("control: a client left: %s", error.strerror)
+            packet, flags = b"", 0
+        if not packet:
+            self._drop(descriptor)
+            return
+        if flags & socket.MSG_TRUNC:
+            reply = encode_error(MethodError(INVALID_ARGS, f"Request longer than {MAX_REQUEST} bytes."))
+        else:
+            reply = answer(self._core, packet)
+        if descriptor not in self._clients:
+            return  # the method closed this server
+        try:
+            _send(client, reply)
+        except ConnectionError as error:
+            _log.debug("control: a client left without its answer: %s", error.strerror)
+            self._drop(descriptor)
+        except BlockingIOError:
+            _log.warning("control: dropped a client that does not read its answers")
+            self._drop(descriptor)
+        except OSError as error:
+            _log.warning("control: dropped a client, cannot answer it: %s", error.strerror)
+            self._drop(descriptor)
+
+    def _drop(self, descriptor: int) -> None:
+        client = self._clients.pop(descriptor, None)
+        if client is not None and self._loop is not None:
+            self._loop.remove_reader(client)
+            client.close()
+
+
+def _send(client: socket.socket, packet: bytes) -> None:
+    """Hand a whole packet to the kernel, making room for a large one. Raises OSError."""
+    try:
+        client.send(packet)
+    except OSError as error:
+        if error.errno != errno.EMSGSIZE:
+            raise
+        try:
+            client.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, len(packet))
+        except PermissionError:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, len(packet))
+        client.send(packet)
+
+
+def _unlink_stale(path: str) -> None:
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise OSError(errno.EEXIST, "there is a file of that name, and it is not a socket")
+    os.unlink(path)
+
+
+def _identity(path: str) -> tuple[int, int]:
+    found = os.lstat(path)
+    return found.st_dev, found.st_ino

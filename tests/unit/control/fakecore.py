@@ -1,0 +1,84 @@
+"""A `Core` without a team: answers from plain dicts and notes what was changed.
+
+With two ports ``p0`` (a member) and ``p1`` (present, no member). What it changes is what a real
+daemon changes; how a team behaves is not its business.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pyteam.control.core import MethodError
+from pyteam.control.state import get_item, parse_item
+from tests.unit.control.states import activebackup_state
+
+INTERFACES = ("p0", "p1", "team0")
+
+
+class FakeCore:
+    def __init__(self) -> None:
+        self.state: Any = activebackup_state()
+        self.config: Any = {
+            "device": "team0",
+            "ports": {"p0": {"prio": 10}, "absent": {}},
+            "runner": {"name": "activebackup"},
+        }
+        #: Calls that change something, in order.
+        self.changes: list[tuple[str, ...]] = []
+
+    def port_config_update(self, port: str, config: str) -> None:
+        self._must_exist(port)
+        try:
+            wanted = json.loads(config)
+        except ValueError as error:
+            raise MethodError("ConfigUpdateFail") from error
+        if not isinstance(wanted, dict):
+            raise MethodError("ConfigUpdateFail")
+        self.changes.append(("port_config_update", port, config))
+        self.config["ports"][port] = wanted
+
+    def port_config_dump(self, port: str) -> str:
+        self._must_exist(port)
+        if port not in self.state["ports"]:
+            raise MethodError("ConfigDumpFail")
+        return _dump(self.config["ports"].get(port, {}))
+
+    def port_add(self, port: str) -> None:
+        self._must_exist(port)
+        if port == "team0":
+            raise MethodError("PortAddFail")
+        self.changes.append(("port_add", port))
+        self.state["ports"].setdefault(port, {})
+
+    def port_remove(self, port: str) -> None:
+        if port not in self.state["ports"]:
+            raise MethodError("NoSuchDev")
+        self.changes.append(("port_remove", port))
+        del self.state["ports"][port]
+
+    def config_dump(self) -> str:
+        return _dump(self.config)
+
+    def config_dump_actual(self) -> str:
+        ports = {name: self.config["ports"].get(name, {}) for name in self.state["ports"]}
+        return _dump({**self.config, "ports": ports})
+
+    def state_dump(self) -> str:
+        return _dump(self.state)
+
+    def state_item_get(self, path: str) -> str:
+        return get_item(self.state, path)
+
+    def state_item_set(self, path: str, value: str) -> None:
+        (group, item), parsed = parse_item(self.state, path, value)
+        self.changes.append(("state_item_set", path, value))
+        self.state[group][item] = parsed
+
+    def _must_exist(self, port: str) -> None:
+        if port not in INTERFACES:
+            raise MethodError("NoSuchDev")
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, indent=4, sort_keys=True)
