@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-3-Clause */
+/* What the programs and their loader share: the layout of the state and the limits.
+ * The loader mirrors it in pyteam/datapath/ebpf/shared.py; a test holds the two together. */
+#ifndef PYTEAM_TEAM_H
+#define PYTEAM_TEAM_H
+
+#define TEAM_ABI 1
+#define TEAM_MAX_PORTS 64 /* a power of two: indexes are masked with it */
+#define TEAM_SLOT_HINTS 256
+#define TEAM_RECORD_SIZE 65536
+
+/* One port that may carry a packet, in the order in which they are tried. */
+struct team_target {
+	__u32 ifindex;
+	__u32 slot;
+	__u64 dev; /* where its net_device was last found; 0: look it up */
+};
+
+/* The loader fills the table that is not in force and then stores `current`:
+ * one store, and no packet sees half an order. */
+struct team_table {
+	__u32 count;
+	__u32 unused;
+	struct team_target to[TEAM_MAX_PORTS];
+};
+
+/* One member port. A port keeps its slot while it is a member. */
+struct team_slot {
+	__u32 ifindex; /* 0: free */
+	__u32 rx;      /* frames that come in here are the team's */
+	__u32 told;    /* the loader knows that this port cannot carry packets */
+	__u32 unused;
+};
+
+struct team_state {
+	__u32 abi;
+	__u32 current; /* 0 or 1: the table in force */
+	__u32 ifindex; /* the team device */
+	__u32 spare;   /* 1: a port without `rx` receives while table.to[0] is dead */
+	__u64 net;     /* the namespace that the cached `dev`s are in; for comparing */
+	__u8 hint[TEAM_SLOT_HINTS]; /* ifindex modulo 256 -> slot, where it is that of the slot */
+	struct team_slot slot[TEAM_MAX_PORTS];
+	struct team_table table[2];
+};
+
+/* Per CPU and slot. */
+struct team_counters {
+	__u64 rx_packets;
+	__u64 rx_bytes;
+	__u64 tx_packets;
+	__u64 tx_bytes;
+};
+
+/* Said once, when a port is found unable to carry a packet. */
+struct team_event {
+	__u32 ifindex;
+	__u32 unused;
+};
+
+#endif

@@ -1,0 +1,506 @@
+"""The eBPF datapath of one team: the `Datapath` contract, carried out by programs, maps and rtnetlink.
+
+It keeps the options of the kernel driver's vocabulary in its record and, after each change, derives
+from them what the programs act on: who sends, in which order, and whose frames are ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import struct
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from pyteam.datapath.ebpf import hooks, ports, requirements
+from pyteam.datapath.ebpf.announce import Announcer
+from pyteam.datapath.ebpf.hooks import Hooks
+from pyteam.datapath.ebpf.owner import Ownership
+from pyteam.datapath.ebpf.receivers import Receiver
+from pyteam.datapath.ebpf.receivers.veth import VethReceiver
+from pyteam.datapath.ebpf.record import PortRecord, Record
+from pyteam.datapath.ebpf.shared import MAX_PORTS
+from pyteam.datapath.interface import DatapathError
+from pyteam.engine.desired import Actual
+from pyteam.engine.events import Event, LinkGone, LinkSeen
+from pyteam.link import Link
+from pyteam.netlink.monitor import LinkMonitor
+from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl, to_link
+from pyteam.options import NO_MODE, OptionKey, OptionValue
+
+log = logging.getLogger(__name__)
+
+_EVENT: Final = struct.Struct("=II")  # struct team_event
+_TEAM_OPTIONS: Final = (
+    "notify_peers_count",
+    "notify_peers_interval",
+    "mcast_rejoin_count",
+    "mcast_rejoin_interval",
+)
+_PORT_OPTIONS: Final = (
+    "enabled",
+    "rx_enabled",
+    "tx_enabled",
+    "user_linkup",
+    "user_linkup_enabled",
+    "priority",
+    "queue_id",
+)
+#: Options after whose rise the neighbours are told.
+_ANNOUNCED: Final = {"enabled", "tx_enabled", "activeport"}
+
+
+class EbpfDatapath:
+    """See `Datapath`. Made by `create` or `adopt`."""
+
+    kind = "ebpf"
+
+    def __init__(self, rtnl: Rtnl, owner: Ownership, receiver: Receiver) -> None:
+        self._rtnl = rtnl
+        self._owner = owner
+        self._receiver = receiver
+        self.ifindex = receiver.ifindex
+        self._hooks: Hooks | None = None
+        self._record = Record()
+        self._announcer = Announcer(rtnl, self.ifindex)
+        self._monitor = LinkMonitor(rtnl)
+        self._links = {info.ifindex: info for info in self._monitor.snapshot()}
+
+    @classmethod
+    def create(cls, name: str) -> EbpfDatapath:
+        """A new device. EEXIST: the name is taken. EPERM, EOPNOTSUPP: see `requirements`."""
+        requirements.check()
+        rtnl, owner = _begin(name)
+        try:
+            receiver = VethReceiver.create(rtnl, name)
+            try:
+                return cls(rtnl, owner, receiver)
+            except BaseException:
+                receiver.delete()
+                raise
+        except BaseException:
+            owner.release()
+            rtnl.close()
+            raise
+
+    @classmethod
+    def adopt(cls, name: str) -> EbpfDatapath:
+        """A device that another process left, with its ports and its traffic.
+
+        ENODEV: there is none. EINVAL: not a team device of ours. EBUSY: its owner lives.
+        """
+        requirements.check()
+        rtnl, owner = _begin(name)
+        try:
+            receiver = VethReceiver.find(rtnl, name)
+            if receiver is None:
+                raise DatapathError(errno.EINVAL, f"{name} exists and is not a team device")
+            datapath = cls(rtnl, owner, receiver)
+            datapath._inherit()
+            return datapath
+        except BaseException:
+            owner.release()
+            rtnl.close()
+            raise
+
+    @classmethod
+    def orphaned(cls, name: str) -> bool:
+        """Whether a device of this name is ours and its owner died without leaving on purpose.
+
+        False also when it does not exist, or is somebody else's kind of device.
+        """
+        with contextlib.suppress(NetlinkError), Rtnl() as rtnl:
+            receiver = VethReceiver.find(rtnl, name)
+            if receiver is None:
+                return False
+            found = Hooks.find(receiver.ifindex, receiver.other_end)
+            if found is None:
+                return True
+            try:
+                return not Record.decode(found.read_record()).released
+            except ValueError:
+                return True
+            finally:
+                found.close()
+        return False
+
+    def _inherit(self) -> None:
+        """Take over the programs as they run; another build of them is swapped in without a gap."""
+        found = Hooks.find(self._receiver.ifindex, self._receiver.other_end)
+        if found is None:
+            return  # the predecessor died before it had set a mode: nothing runs yet
+        self._hooks = found
+        try:
+            self._record = Record.decode(found.read_record())
+        except ValueError as error:
+            raise DatapathError(
+                errno.EINVAL, f"this team device was made by another version of pyteam: {error}"
+            ) from error
+        for ifindex in list(self._record.ports):
+            if ifindex not in self._links or not found.on_port(ifindex):
+                self._lose_port(ifindex)
+        for option in _TEAM_OPTIONS:
+            self._set_burst(option, int(self._record.options.get(option, 0)))
+        self._record.released = False
+        code = hooks.object_code()
+        if hooks.build_of(code) != self._record.build:
+            self._load(self._mode, code)
+        self._apply()
+
+    # Reading
+
+    def link(self, ifindex: int) -> Link:
+        info = self._rtnl.link(ifindex)
+        self._monitor.note(info)
+        self._links[ifindex] = info
+        return self._to_link(info)
+
+    def links(self) -> Sequence[Link]:
+        self._read_links()
+        return [self._to_link(info) for info in self._links.values()]
+
+    def _read_links(self) -> None:
+        self._links = {info.ifindex: info for info in self._rtnl.links()}
+        for info in self._links.values():
+            self._monitor.note(info)
+
+    def _to_link(self, info: LinkInfo) -> Link:
+        port = self._record.ports.get(info.ifindex)
+        speed, duplex = self._rtnl.speed_duplex(info.name) if port else (0, 0)
+        return to_link(
+            info,
+            member=port is not None,
+            permanent_address=ports.parse_address(port.original.address) if port else None,
+            speed=speed,
+            duplex=duplex,
+        )
+
+    def actual(self) -> Actual:
+        self._read_links()
+        record = self._record
+        options: dict[OptionKey, OptionValue] = {OptionKey("mode"): self._mode}
+        for name in _TEAM_OPTIONS:
+            options[OptionKey(name)] = record.options.get(name, 0)
+        if self._mode == "activebackup":
+            options[OptionKey("activeport")] = record.options.get("activeport", 0)
+            options[OptionKey("failover_order")] = _pack(record.failover_order)
+        for ifindex, port in record.ports.items():
+            for name in _PORT_OPTIONS:
+                options[OptionKey(name, ifindex)] = getattr(port, name)
+        known = [ifindex for ifindex in (self.ifindex, *record.ports) if ifindex in self._links]
+        return Actual(
+            ifindex=self.ifindex,
+            members=frozenset(record.ports),
+            options=options,
+            addresses={ifindex: self._links[ifindex].address for ifindex in known},
+            carrier=self._receiver.carrier(),
+            carrier_is_set=record.carrier_is_set,
+        )
+
+    def statistics(self, ifindex: int) -> dict[str, int]:
+        slot = self._need_hooks().shared.slots().get(ifindex)
+        if slot is None:
+            raise DatapathError(errno.ENODEV, f"interface {ifindex} is no port of this team")
+        return self._need_hooks().counters(slot)
+
+    # Commands
+
+    def add_port(self, ifindex: int) -> None:
+        programs = self._need_hooks()
+        if ifindex in self._record.ports:
+            return
+        info = self._rtnl.link(ifindex)
+        ports.check(info, self.ifindex)
+        slot = programs.shared.take_slot(ifindex)
+        if slot is None:
+            raise DatapathError(errno.ENOSPC, f"a team has at most {MAX_PORTS} ports")
+        programs.reset_counters(slot)
+        try:
+            programs.hang_on_port(ifindex)
+        except BaseException:
+            programs.shared.free_slot(ifindex)
+            raise
+        self._record.ports[ifindex] = PortRecord(original=ports.remember(info))
+        self._remember()
+        try:
+            ports.prepare(self._rtnl, info, self._rtnl.link(self.ifindex).mtu)
+            self._rtnl.set_link(ifindex, up=True)
+        except BaseException:
+            self.remove_port(ifindex)
+            raise
+        self.link(ifindex)
+        self._apply()
+        self._announcer.start(time.monotonic())
+
+    def remove_port(self, ifindex: int) -> None:
+        port = self._port(ifindex)
+        programs = self._need_hooks()
+        self._lose_port(ifindex)
+        self._apply()
+        programs.take_off_port(ifindex)
+        with contextlib.suppress(NetlinkError):
+            # Gone meanwhile: then there is nothing to give back.
+            info = self._rtnl.link(ifindex)
+            ports.give_back(self._rtnl, info, port.original)
+
+    def _lose_port(self, ifindex: int) -> None:
+        self._record.ports.pop(ifindex, None)
+        if self._record.options.get("activeport") == ifindex:
+            self._record.options["activeport"] = 0
+        shared = self._need_hooks().shared
+        shared.set_order([other for other in shared.order() if other != ifindex])
+        if ifindex in shared.slots():
+            shared.free_slot(ifindex)
+
+    def set_option(self, key: OptionKey, value: OptionValue) -> None:
+        setter = self._setter(key)
+        if setter is None:
+            raise DatapathError(errno.ENOENT, f"no option {key.name!r} of {_owner_of(key)} on this datapath")
+        setter(value)
+        self._apply()
+        if key.name in _ANNOUNCED and value:
+            self._announcer.start(time.monotonic())
+
+    def _setter(self, key: OptionKey) -> Callable[[OptionValue], None] | None:
+        if key.name in _PORT_OPTIONS and key.port in self._record.ports:
+            return lambda value: self._set_port_option(self._record.ports[key.port], key.name, value)
+        if key.port:
+            return None
+        if key.name in _TEAM_OPTIONS:
+            return lambda value: self._set_burst(key.name, int(value))
+        if key.name == "mode":
+            return self._set_mode
+        if self._mode == "activebackup" and key.name == "activeport":
+            return self._set_active_port
+        if self._mode == "activebackup" and key.name == "failover_order":
+            return self._set_failover_order
+        return None
+
+    @staticmethod
+    def _set_port_option(port: PortRecord, name: str, value: OptionValue) -> None:
+        if name == "enabled":
+            port.rx_enabled = port.tx_enabled = bool(value)
+        else:
+            setattr(port, name, type(getattr(port, name))(value))
+
+    def _set_burst(self, name: str, value: int) -> None:
+        what, _, field = name.rpartition("_")
+        setattr(getattr(self._announcer, what), field, value)
+        self._record.options[name] = value
+
+    def _set_mode(self, value: OptionValue) -> None:
+        if self._record.ports:
+            raise DatapathError(errno.EBUSY, "the mode cannot change while the team has ports")
+        if value == self._mode:
+            raise DatapathError(errno.EINVAL, f"the mode is {value} already")
+        if value not in hooks.TRANSMIT:
+            raise DatapathError(errno.EINVAL, f"no mode {value!r} on the eBPF datapath")
+        self._load(str(value), hooks.object_code())
+
+    def _set_active_port(self, value: OptionValue) -> None:
+        if value and value not in self._record.ports:
+            raise DatapathError(errno.ENOENT, f"interface {value!r} is no port of this team")
+        self._record.options["activeport"] = value
+
+    def _set_failover_order(self, value: OptionValue) -> None:
+        if not isinstance(value, bytes) or len(value) % 4:
+            raise DatapathError(errno.EINVAL, "failover_order is an array of 32-bit interface indexes")
+        self._record.failover_order = list(struct.unpack(f"={len(value) // 4}I", value))
+
+    def set_address(self, ifindex: int, address: bytes) -> None:
+        info = self._rtnl.link(ifindex)
+        ports.set_address(self._rtnl, info, address)
+
+    def set_carrier(self, up: bool) -> None:
+        self._record.carrier_is_set = True
+        self._receiver.set_carrier(up)
+        self._remember()
+
+    # What the options mean for the programs
+
+    @property
+    def _mode(self) -> str:
+        return str(self._record.options.get("mode", NO_MODE))
+
+    def _load(self, mode: str, code: bytes) -> None:
+        fresh = Hooks.load(code, mode)
+        previous = self._hooks
+        fresh.shared.start(self.ifindex)
+        for ifindex in self._record.ports:
+            fresh.shared.take_slot(ifindex)
+        self._hooks = fresh
+        self._record.options["mode"] = mode
+        self._record.build = hooks.build_of(code)
+        self._apply()
+        fresh.hang(self._receiver.ifindex, self._receiver.other_end, list(self._record.ports), previous)
+        if previous:
+            previous.close()
+
+    def _apply(self) -> None:
+        """Derive the programs' state, and the carrier, from the options."""
+        if self._hooks is None:
+            return
+        record, shared = self._record, self._hooks.shared
+        if self._mode == "activebackup":
+            active = int(record.options.get("activeport", 0))
+            spares = [port for port in record.failover_order if port in record.ports and port != active]
+            # The order first: a new active port is heard as soon as it may speak.
+            receivers = {active} if active and record.ports[active].rx_enabled else set()
+            shared.receive_on(receivers | self._receiving(), spare=True)
+            shared.set_order([active, *spares] if active else [])
+            shared.receive_on(receivers, spare=True)
+        else:
+            shared.receive_on({i for i, port in record.ports.items() if port.rx_enabled}, spare=False)
+            shared.set_order([i for i, port in record.ports.items() if port.tx_enabled and _verdict(port)])
+        self._remember()
+        self._derive_carrier()
+
+    def _receiving(self) -> set[int]:
+        return {slot.ifindex for slot in self._need_hooks().shared.state.slot if slot.ifindex and slot.rx}
+
+    def _derive_carrier(self) -> None:
+        if self._record.carrier_is_set:
+            return
+        wanted = any(self._effective_link(ifindex, port) for ifindex, port in self._record.ports.items())
+        if wanted != self._receiver.carrier():
+            self._receiver.set_carrier(wanted)
+
+    def _effective_link(self, ifindex: int, port: PortRecord) -> bool:
+        if port.user_linkup_enabled:
+            return port.user_linkup
+        info = self._links.get(ifindex)
+        return info is not None and info.up and info.carrier
+
+    def _remember(self) -> None:
+        if self._hooks is not None:
+            self._hooks.write_record(self._record.encode())
+
+    # Events
+
+    def files(self) -> Sequence[int]:
+        files = [self._monitor.fileno()]
+        if self._hooks is not None:
+            files.append(self._hooks.events.fileno())
+        return files
+
+    def receive(self) -> list[Event]:
+        # What the programs tell comes first: the kernel's own word on the same link comes later.
+        events = self._diverted()
+        for change in self._monitor.receive():
+            events.extend(
+                self._link_changed(change)
+                if isinstance(change, LinkInfo)
+                else self._link_gone(change.ifindex)
+            )
+        if events:
+            self._derive_carrier()
+        return events
+
+    def _diverted(self) -> list[Event]:
+        events: list[Event] = []
+        for sample in self._hooks.events.take() if self._hooks else ():
+            ifindex, _ = _EVENT.unpack_from(sample)
+            info = self._links.get(ifindex)
+            if info is None or ifindex not in self._record.ports:
+                continue
+            with contextlib.suppress(NetlinkError):
+                info = self._rtnl.link(ifindex)
+            self._monitor.note(info)
+            events.extend(self._link_changed(info))
+        return events
+
+    def _link_changed(self, info: LinkInfo) -> list[Event]:
+        before = self._links.get(info.ifindex)
+        self._links[info.ifindex] = info
+        if info.ifindex == self.ifindex and before is not None and before.mtu != info.mtu:
+            self._receiver.set_mtu(info.mtu)
+            for ifindex in self._record.ports:
+                self._follow_mtu(ifindex, info.mtu)
+        if info.ifindex in self._record.ports:
+            if info.up and info.carrier and self._hooks:
+                self._hooks.shared.listen_again(info.ifindex)
+            self._follow_mtu(info.ifindex, self._links[self.ifindex].mtu)
+        return [LinkSeen(self._to_link(info))]
+
+    def _follow_mtu(self, ifindex: int, mtu: int) -> None:
+        info = self._links[ifindex]
+        if info.mtu == mtu:
+            return
+        try:
+            self._rtnl.set_link(ifindex, mtu=mtu)
+        except NetlinkError as error:
+            log.warning("%s: cannot follow the team's MTU of %d: %s", info.name, mtu, error)
+
+    def _link_gone(self, ifindex: int) -> list[Event]:
+        self._links.pop(ifindex, None)
+        if ifindex in self._record.ports:
+            self._lose_port(ifindex)
+            self._apply()
+        return [LinkGone(ifindex)]
+
+    def next_timeout(self) -> float | None:
+        return self._announcer.next_timeout()
+
+    def handle_timeout(self, now: float) -> None:
+        self._announcer.handle_timeout(now)
+
+    # The end
+
+    def destroy(self) -> None:
+        for ifindex in list(self._record.ports):
+            try:
+                self.remove_port(ifindex)
+            except NetlinkError as error:
+                log.warning("cannot give port %d back as it was: %s", ifindex, error)
+        with contextlib.suppress(NetlinkError):
+            self._receiver.delete()
+        self._close()
+
+    def close(self) -> None:
+        self._record.released = True
+        self._remember()
+        self._close()
+
+    def _close(self) -> None:
+        if self._hooks is not None:
+            self._hooks.close()
+            self._hooks = None
+        self._monitor.close()
+        self._owner.release()
+        self._rtnl.close()
+
+    # Small things
+
+    def _need_hooks(self) -> Hooks:
+        if self._hooks is None:
+            raise DatapathError(errno.EINVAL, "set a mode first: the team has none")
+        return self._hooks
+
+    def _port(self, ifindex: int) -> PortRecord:
+        try:
+            return self._record.ports[ifindex]
+        except KeyError:
+            raise DatapathError(errno.ENODEV, f"interface {ifindex} is no port of this team") from None
+
+
+def _begin(name: str) -> tuple[Rtnl, Ownership]:
+    owner = Ownership(name)
+    try:
+        return Rtnl(), owner
+    except BaseException:
+        owner.release()
+        raise
+
+
+def _verdict(port: PortRecord) -> bool:
+    return port.user_linkup or not port.user_linkup_enabled
+
+
+def _pack(ifindexes: Sequence[int]) -> bytes:
+    return struct.pack(f"={len(ifindexes)}I", *ifindexes)
+
+
+def _owner_of(key: OptionKey) -> str:
+    return f"port {key.port}" if key.port else "the team"

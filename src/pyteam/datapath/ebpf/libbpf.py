@@ -1,0 +1,300 @@
+"""A thin binding of libbpf.so.1: the dozen calls that the loader needs, and what it prints.
+
+It knows file descriptors and bytes, nothing of teams. Source: libbpf's bpf.h and libbpf.h (1.1,
+Debian 12's, has all of it). Attaching to tcx goes through BPF_PROG_ATTACH, not through a link: such
+an attachment stays when its maker dies, and goes when its device goes.
+"""
+
+from __future__ import annotations
+
+import ctypes as c
+import errno as errnos
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+from pyteam.datapath.interface import DatapathError
+
+TCX_INGRESS: Final = 46  # BPF_TCX_INGRESS, uapi linux/bpf.h
+TCX_EGRESS: Final = 47  # BPF_TCX_EGRESS
+_F_REPLACE: Final = 1 << 2  # BPF_F_REPLACE
+_MOST_PROGRAMS: Final = 64  # BPF_MPROG_MAX, kernel/bpf/mprog.c
+
+_Printer = c.CFUNCTYPE(c.c_int, c.c_int, c.c_char_p, c.c_void_p)
+_Sample = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_void_p, c.c_size_t)
+
+
+class _AttachOptions(c.Structure):
+    """struct bpf_prog_attach_opts as of libbpf 1.0; later ones read only what ``size`` covers."""
+
+    _fields_ = [("size", c.c_size_t), ("flags", c.c_uint), ("replace_fd", c.c_int)]
+
+
+class _QueryOptions(c.Structure):
+    """struct bpf_prog_query_opts as of libbpf 1.0."""
+
+    _fields_ = [
+        ("size", c.c_size_t),
+        ("query_flags", c.c_uint32),
+        ("attach_flags", c.c_uint32),
+        ("program_ids", c.c_void_p),
+        ("program_count", c.c_uint32),
+        ("program_attach_flags", c.c_void_p),
+    ]
+
+
+class _ProgramInfo(c.Structure):
+    """struct bpf_prog_info, up to the fields in use."""
+
+    _fields_ = [
+        ("type", c.c_uint32),
+        ("id", c.c_uint32),
+        ("tag", c.c_uint8 * 8),
+        ("jited_length", c.c_uint32),
+        ("xlated_length", c.c_uint32),
+        ("jited", c.c_uint64),
+        ("xlated", c.c_uint64),
+        ("load_time", c.c_uint64),
+        ("uid", c.c_uint32),
+        ("map_count", c.c_uint32),
+        ("map_ids", c.c_uint64),
+        ("name", c.c_char * 16),
+    ]
+
+
+class _MapInfo(c.Structure):
+    """struct bpf_map_info, up to the fields in use."""
+
+    _fields_ = [
+        ("type", c.c_uint32),
+        ("id", c.c_uint32),
+        ("key_size", c.c_uint32),
+        ("value_size", c.c_uint32),
+        ("max_entries", c.c_uint32),
+        ("flags", c.c_uint32),
+        ("name", c.c_char * 16),
+    ]
+
+
+class _Library:
+    """libbpf, opened at first use: a machine on the kernel's datapath need not have it."""
+
+    def __init__(self) -> None:
+        try:
+            self._library = c.CDLL("libbpf.so.1", use_errno=True)
+        except OSError as error:
+            raise DatapathError(
+                errnos.ENOENT, "the eBPF datapath needs libbpf.so.1 (package libbpf1, or libbpf)"
+            ) from error
+        self.said: list[str] = []
+        self._printer = _Printer(self._note)
+        libc = c.CDLL(None)
+        self._vsnprintf = libc.vsnprintf
+        self._vsnprintf.argtypes = [c.c_char_p, c.c_size_t, c.c_char_p, c.c_void_p]
+        self._library.libbpf_set_print(self._printer)
+
+    def _note(self, level: int, template: bytes, arguments: int) -> int:
+        text = c.create_string_buffer(8192)
+        length = int(self._vsnprintf(text, len(text), template, arguments))
+        if level == 0:  # LIBBPF_WARN
+            self.said.append(text.value.decode(errors="replace").strip())
+            del self.said[:-20]
+        return length
+
+    def __getattr__(self, name: str) -> Any:
+        function = getattr(self._library, name)
+        setattr(self, name, function)
+        return function
+
+
+_loaded: list[_Library] = []
+
+
+def _libbpf() -> _Library:
+    if not _loaded:
+        library = _Library()
+        for name in ("bpf_object__open_mem", "bpf_object__next_program", "bpf_object__next_map"):
+            getattr(library, name).restype = c.c_void_p
+        for name in ("bpf_program__name", "bpf_map__name"):
+            getattr(library, name).restype = c.c_char_p
+        library.ring_buffer__new.restype = c.c_void_p
+        _loaded.append(library)
+    return _loaded[0]
+
+
+def _check(result: int, what: str) -> int:
+    """libbpf 1.x returns -errno, and sets errno."""
+    if result >= 0:
+        return result
+    raise DatapathError(-result if result != -1 else c.get_errno() or errnos.EPERM, what)
+
+
+class Object:
+    """A compiled BPF object, loaded: only the programs asked for, and all its maps."""
+
+    def __init__(self, code: bytes, programs: set[str]) -> None:
+        library = _libbpf()
+        library.said.clear()
+        c.set_errno(0)
+        self._handle = c.c_void_p(library.bpf_object__open_mem(code, c.c_size_t(len(code)), None))
+        if not self._handle:
+            raise DatapathError(c.get_errno(), "libbpf cannot read the BPF object" + self._reason())
+        self.programs: dict[str, int] = {}
+        self.maps: dict[str, int] = {}
+        wanted = {}
+        for program in self._walk(library.bpf_object__next_program):
+            name = library.bpf_program__name(program).decode()
+            library.bpf_program__set_autoload(program, c.c_bool(name in programs))
+            if name in programs:
+                wanted[name] = program
+        result = library.bpf_object__load(self._handle)
+        if result < 0:
+            reason = self._reason()
+            self.close()
+            _check(result, "the kernel refused the BPF programs" + reason)
+        self.programs = {name: library.bpf_program__fd(program) for name, program in wanted.items()}
+        for entry in self._walk(library.bpf_object__next_map):
+            self.maps[library.bpf_map__name(entry).decode()] = library.bpf_map__fd(entry)
+
+    def _walk(self, following: Callable[..., int | None]) -> list[c.c_void_p]:
+        found: list[c.c_void_p] = []
+        while at := following(self._handle, found[-1] if found else None):
+            found.append(c.c_void_p(at))
+        return found
+
+    @staticmethod
+    def _reason() -> str:
+        """libbpf's last words; the verifier's own come before them and are the more telling."""
+        said = [line for line in _libbpf().said if line and "END PROG LOAD LOG" not in line]
+        return f": {said[-1].splitlines()[-1]}" if said else ""
+
+    def close(self) -> None:
+        """Close all its descriptors. What is attached stays attached."""
+        if self._handle:
+            _libbpf().bpf_object__close(self._handle)
+            self._handle = c.c_void_p()
+
+
+def attach(program: int, ifindex: int, hook: int, *, replace: int = 0) -> None:
+    """Hang a program on a device of this namespace, behind those that are there, or in place of one.
+
+    ``replace`` is the descriptor of the program to be replaced; the swap is atomic.
+    """
+    options = _AttachOptions(c.sizeof(_AttachOptions), _F_REPLACE if replace else 0, replace)
+    what = f"cannot attach a BPF program to interface {ifindex}"
+    _check(_libbpf().bpf_prog_attach_opts(program, ifindex, hook, c.byref(options)), what)
+
+
+def detach(program: int, ifindex: int, hook: int) -> None:
+    """Take a program off a device."""
+    what = f"cannot detach a BPF program from interface {ifindex}"
+    _check(_libbpf().bpf_prog_detach2(program, ifindex, hook), what)
+
+
+def attached(ifindex: int, hook: int) -> list[int]:
+    """The ids of the programs on a hook, in their order. EINVAL: a kernel without tcx."""
+    ids = (c.c_uint32 * _MOST_PROGRAMS)()
+    options = _QueryOptions(
+        c.sizeof(_QueryOptions), program_ids=c.cast(ids, c.c_void_p), program_count=_MOST_PROGRAMS
+    )
+    result = _libbpf().bpf_prog_query_opts(ifindex, hook, c.byref(options))
+    if result == -errnos.ENOENT:
+        return []
+    _check(result, f"cannot query the BPF programs of interface {ifindex}")
+    return list(ids[: options.program_count])
+
+
+def program_by_id(program_id: int) -> int:
+    """A descriptor of a loaded program. Needs CAP_SYS_ADMIN."""
+    return _check(_libbpf().bpf_prog_get_fd_by_id(program_id), f"cannot open BPF program {program_id}")
+
+
+def map_by_id(map_id: int) -> int:
+    """A descriptor of a map. Needs CAP_SYS_ADMIN."""
+    return _check(_libbpf().bpf_map_get_fd_by_id(map_id), f"cannot open BPF map {map_id}")
+
+
+def _info(fd: int, info: c.Structure) -> None:
+    size = c.c_uint32(c.sizeof(info))
+    _check(_libbpf().bpf_obj_get_info_by_fd(fd, c.byref(info), c.byref(size)), "cannot query a BPF object")
+
+
+def program_name(fd: int) -> str:
+    """At most 15 characters, as the kernel keeps them."""
+    info = _ProgramInfo()
+    _info(fd, info)
+    return bytes(info.name).decode()
+
+
+def program_maps(fd: int) -> list[int]:
+    """The ids of the maps that a program uses."""
+    ids = (c.c_uint32 * 64)()
+    info = _ProgramInfo(map_count=64, map_ids=c.addressof(ids))
+    _info(fd, info)
+    return list(ids[: info.map_count])
+
+
+def bind_map(program: int, map_fd: int) -> None:
+    """Let a program keep a map that it does not use, for as long as it lives."""
+    _check(_libbpf().bpf_prog_bind_map(program, map_fd, None), "cannot bind a BPF map to a program")
+
+
+def map_shape(fd: int) -> tuple[str, int]:
+    """Name and size of one value in bytes."""
+    info = _MapInfo()
+    _info(fd, info)
+    return bytes(info.name).decode(), int(info.value_size)
+
+
+def read_map(fd: int, key: int, size: int) -> bytes:
+    """One value of an array map; of a per-CPU one, the values of all possible CPUs in a row."""
+    value = c.create_string_buffer(size)
+    index = c.c_uint32(key)
+    _check(_libbpf().bpf_map_lookup_elem(fd, c.byref(index), value), "cannot read a BPF map")
+    return value.raw
+
+
+def write_map(fd: int, key: int, value: bytes) -> None:
+    """One value of an array map, whole."""
+    index = c.c_uint32(key)
+    _check(_libbpf().bpf_map_update_elem(fd, c.byref(index), value, c.c_uint64(0)), "cannot write a BPF map")
+
+
+def possible_cpus() -> int:
+    """How many values an entry of a per-CPU map has."""
+    return _check(_libbpf().libbpf_num_possible_cpus(), "cannot count the CPUs")
+
+
+class RingBuffer:
+    """The reading end of a ring buffer map; readable as a file when something was written to it."""
+
+    def __init__(self, map_fd: int) -> None:
+        self._samples: list[bytes] = []
+        self._callback = _Sample(self._keep)
+        handle = _libbpf().ring_buffer__new(map_fd, self._callback, None, None)
+        if not handle:
+            raise DatapathError(c.get_errno(), "cannot open the BPF ring buffer")
+        self._handle = c.c_void_p(handle)
+
+    def _keep(self, _context: int, data: int, size: int) -> int:
+        self._samples.append(c.string_at(data, size))
+        return 0
+
+    def fileno(self) -> int:
+        return int(_libbpf().ring_buffer__epoll_fd(self._handle))
+
+    def take(self) -> list[bytes]:
+        """What was written since the last call, without waiting."""
+        _check(_libbpf().ring_buffer__consume(self._handle), "cannot read the BPF ring buffer")
+        taken, self._samples = self._samples, []
+        return taken
+
+    def close(self) -> None:
+        if self._handle:
+            _libbpf().ring_buffer__free(self._handle)
+            self._handle = c.c_void_p()
+
+
+def close(fd: int) -> None:
+    """Let go of a descriptor; what it stood for lives on while it is attached or used."""
+    os.close(fd)

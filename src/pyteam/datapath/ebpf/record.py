@@ -1,0 +1,69 @@
+"""What must outlive the daemon besides the programs' own state: kept in a BPF map, as JSON.
+
+A successor finds in it the options that the programs have no use for, and what ports looked like
+before they were ports, so that it can give them back as they were.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Self
+
+from pyteam.options import OptionValue
+
+
+@dataclass(slots=True)
+class Original:
+    """A port as it was before it was one; what is None could not be read and is not restored."""
+
+    address: str
+    mtu: int
+    promiscuous: bool
+    allmulticast: bool
+    disable_ipv6: bool | None = None
+
+
+@dataclass(slots=True)
+class PortRecord:
+    original: Original
+    rx_enabled: bool = True
+    tx_enabled: bool = True
+    user_linkup: bool = False
+    user_linkup_enabled: bool = False
+    priority: int = 0
+    queue_id: int = 0
+
+    @property
+    def enabled(self) -> bool:
+        return self.rx_enabled and self.tx_enabled
+
+
+@dataclass(slots=True)
+class Record:
+    """Ports in the order in which they were added."""
+
+    #: Of the BPF object that is attached: another one is swapped in by a successor.
+    build: str = ""
+    #: The last owner left on purpose (``teamd -N``); else it died and may be succeeded at once.
+    released: bool = False
+    carrier_is_set: bool = False
+    options: dict[str, OptionValue] = field(default_factory=dict)
+    failover_order: list[int] = field(default_factory=list)
+    ports: dict[int, PortRecord] = field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        return json.dumps(asdict(self), separators=(",", ":")).encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """Read back what `encode` wrote, with the NULs that pad it. Raises ValueError."""
+        document = json.loads(data.rstrip(b"\0"))
+        try:
+            ports = {
+                int(ifindex): PortRecord(**{**port, "original": Original(**port["original"])})
+                for ifindex, port in document.pop("ports").items()
+            }
+            return cls(ports=ports, **document)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a record of this version: {error}") from error

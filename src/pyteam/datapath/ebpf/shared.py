@@ -1,0 +1,138 @@
+"""The state that the BPF programs act on: the mirror of bpf/team.h, in memory shared with them.
+
+Every store is one aligned store of a whole field, so that a program in the middle of a packet sees
+the old value or the new one. (`struct.pack_into` on such memory clears bytes before it writes them,
+and was seen to lose packets.)
+"""
+
+from __future__ import annotations
+
+import ctypes as c
+import mmap
+from collections.abc import Sequence
+from typing import Final
+
+#: TEAM_ABI: raised whenever this layout changes.
+ABI: Final = 1
+#: TEAM_MAX_PORTS.
+MAX_PORTS: Final = 64
+HINTS: Final = 256
+#: TEAM_RECORD_SIZE, bytes.
+RECORD_SIZE: Final = 65536
+
+
+class Target(c.Structure):
+    _fields_ = [("ifindex", c.c_uint32), ("slot", c.c_uint32), ("dev", c.c_uint64)]
+
+
+class Table(c.Structure):
+    _fields_ = [("count", c.c_uint32), ("unused", c.c_uint32), ("to", Target * MAX_PORTS)]
+
+
+class Slot(c.Structure):
+    _fields_ = [
+        ("ifindex", c.c_uint32),
+        ("rx", c.c_uint32),
+        ("told", c.c_uint32),
+        ("unused", c.c_uint32),
+    ]
+
+
+class State(c.Structure):
+    _fields_ = [
+        ("abi", c.c_uint32),
+        ("current", c.c_uint32),
+        ("ifindex", c.c_uint32),
+        ("spare", c.c_uint32),
+        ("net", c.c_uint64),
+        ("hint", c.c_uint8 * HINTS),
+        ("slot", Slot * MAX_PORTS),
+        ("table", Table * 2),
+    ]
+
+
+#: struct team_counters: u64 each.
+COUNTERS: Final = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
+
+
+class SharedState:
+    """The programs' state of one team. ``map_fd`` is its map; the memory is mapped until `close`."""
+
+    def __init__(self, map_fd: int) -> None:
+        size = -(-c.sizeof(State) // mmap.PAGESIZE) * mmap.PAGESIZE
+        self._memory = mmap.mmap(map_fd, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+        self._state: State | None = State.from_buffer(self._memory)
+
+    @property
+    def state(self) -> State:
+        assert self._state is not None, "closed"
+        return self._state
+
+    def start(self, team: int) -> None:
+        """Say which device this is. Until then no packet is anybody's."""
+        self.state.ifindex = team
+        self.state.abi = ABI
+
+    def slots(self) -> dict[int, int]:
+        """Ports by ifindex, and the slot that each has."""
+        return {slot.ifindex: at for at, slot in enumerate(self.state.slot) if slot.ifindex}
+
+    def take_slot(self, ifindex: int) -> int | None:
+        """A slot for a new port; None when all `MAX_PORTS` are taken."""
+        at = next((at for at, slot in enumerate(self.state.slot) if not slot.ifindex), None)
+        if at is not None:
+            slot = self.state.slot[at]
+            slot.rx = 0
+            slot.told = 0
+            slot.ifindex = ifindex
+            self.state.hint[ifindex % HINTS] = at
+        return at
+
+    def free_slot(self, ifindex: int) -> None:
+        slot = self.state.slot[self.slots()[ifindex]]
+        slot.rx = 0
+        slot.ifindex = 0
+
+    def receive_on(self, ifindexes: set[int], *, spare: bool) -> None:
+        """Whose frames are the team's; ``spare``: any port's, while the first in the order is dead."""
+        for slot in self.state.slot:
+            rx = int(slot.ifindex in ifindexes)
+            if slot.rx != rx:
+                slot.rx = rx
+        self.state.spare = int(spare)
+
+    def order(self) -> list[int]:
+        """The ports that may send, by ifindex, in the order in force."""
+        table = self.state.table[self.state.current & 1]
+        return [target.ifindex for target in table.to[: table.count]]
+
+    def set_order(self, ifindexes: Sequence[int]) -> None:
+        """Put an order in force: written beside the old one, then switched to by a single store."""
+        if list(ifindexes) == self.order():
+            return
+        slots = self.slots()
+        other = 1 - (self.state.current & 1)
+        table = self.state.table[other]
+        for target, ifindex in zip(table.to, ifindexes, strict=False):
+            target.dev = 0
+            target.slot = slots[ifindex]
+            target.ifindex = ifindex
+        table.count = len(ifindexes)
+        self.state.current = other
+
+    def forget(self, ifindex: int) -> None:
+        """The device went: its address in the kernel may become somebody else's."""
+        for table in self.state.table:
+            for target in table.to[: table.count]:
+                if target.ifindex == ifindex:
+                    target.dev = 0
+
+    def listen_again(self, ifindex: int) -> None:
+        """The port can carry packets: ask the programs to tell of the next time that it cannot."""
+        at = self.slots().get(ifindex)
+        if at is not None and self.state.slot[at].told:
+            self.state.slot[at].told = 0
+
+    def close(self) -> None:
+        self._state = None
+        self._memory.close()
