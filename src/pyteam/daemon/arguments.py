@@ -1,0 +1,147 @@
+"""The command line of teamd: one table, from which the parser and the help are made."""
+
+from __future__ import annotations
+
+import getopt
+import os
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple
+
+from pyteam.errors import PyteamError
+
+Command = Literal["run", "help", "kill", "check", "version", "check-config"]
+
+
+class UsageError(PyteamError, ValueError):
+    """The command line cannot be understood; the text is getopt's or ours."""
+
+
+@dataclass(slots=True)
+class Arguments:
+    """What was asked for; what was not is at its default."""
+
+    command: Command = "run"
+    daemonize: bool = False
+    config_file: str | None = None
+    config_text: str | None = None
+    pid_file: str | None = None
+    debug: int = 0
+    log_output: str | None = None
+    force_recreate: bool = False
+    take_over: bool = False
+    no_quit_destroy: bool = False
+    team_device: str | None = None
+    no_ports: bool = False
+    dbus: bool = False
+    zmq: str | None = None
+    usock: bool = True
+    datapath: str | None = None
+    run_dir: str | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+class _Option(NamedTuple):
+    short: str
+    long: str
+    metavar: str
+    meaning: str
+    #: Attribute of `Arguments`, and the value it gets where the option takes no argument.
+    attribute: str
+    value: object = True
+
+
+_TABLE: Final = (
+    _Option("h", "help", "", "Show this help", "command", "help"),
+    _Option("d", "daemonize", "", "Run in the background", "daemonize"),
+    _Option("k", "kill", "", "Stop the running daemon of this team and wait for it", "command", "kill"),
+    _Option("e", "check", "", "Exit with 0 if the daemon of this team runs, else with 1", "command", "check"),
+    _Option("v", "version", "", "Show the version", "command", "version"),
+    _Option("f", "config-file", "FILE", "Read the configuration from FILE", "config_file"),
+    _Option("c", "config", "TEXT", "Take TEXT as the configuration; wins over -f", "config_text"),
+    _Option(
+        "", "check-config", "", "Only check the configuration; exit with 0 or 1", "command", "check-config"
+    ),
+    _Option("p", "pid-file", "FILE", "Keep the process id in FILE", "pid_file"),
+    _Option("", "run-dir", "DIR", "Keep control socket and pid file in DIR", "run_dir"),
+    _Option("g", "debug", "", "Log more; each one raises the level", "debug", "+1"),
+    _Option("l", "log-output", "OUTPUT", "Log to stdout, stderr or syslog", "log_output"),
+    _Option("r", "force-recreate", "", "Delete a device of that name first", "force_recreate"),
+    _Option("o", "take-over", "", "Adopt a team device of that name if there is one", "take_over"),
+    _Option("N", "no-quit-destroy", "", "Leave device, ports and traffic alone at exit", "no_quit_destroy"),
+    _Option(
+        "t", "team-dev", "DEVNAME", "Name of the team device; wins over the configuration", "team_device"
+    ),
+    _Option("n", "no-ports", "", "Do not add the configured ports", "no_ports"),
+    _Option(
+        "", "datapath", "auto|kernel|ebpf", "What moves the packets; wins over the configuration", "datapath"
+    ),
+    _Option("D", "dbus-enable", "", "Serve D-Bus (not yet)", "dbus"),
+    _Option("Z", "zmq-enable", "ADDRESS", "Serve ZeroMQ on ADDRESS (not yet)", "zmq"),
+    _Option("U", "usock-enable", "", "Serve the unix socket (the default)", "usock"),
+    _Option("u", "usock-disable", "", "Do not serve the unix socket", "usock", False),
+)
+_LOG_OUTPUTS: Final = ("stdout", "stderr", "syslog")
+_DATAPATHS: Final = ("auto", "kernel", "ebpf")
+
+
+def parse(words: list[str]) -> Arguments:
+    """Read the words after the program's name. Raises `UsageError`.
+
+    Of -h, -k, -e, -v and --check-config the last one wins; so of -U and -u.
+    """
+    short = "".join(option.short + ":" * bool(option.metavar) for option in _TABLE if option.short)
+    long = [option.long + "=" * bool(option.metavar) for option in _TABLE]
+    try:
+        pairs, rest = getopt.gnu_getopt(words, short, long)
+    except getopt.GetoptError as error:
+        raise UsageError(f"{error.msg} (teamd --help lists the options)") from None
+    if rest:
+        raise UsageError("Too many arguments")
+    arguments = Arguments()
+    by_flag = {f"-{option.short}": option for option in _TABLE if option.short}
+    by_flag |= {f"--{option.long}": option for option in _TABLE}
+    for flag, text in pairs:
+        option = by_flag[flag]
+        if option.value == "+1":
+            arguments.debug += 1
+        else:
+            setattr(arguments, option.attribute, text if option.metavar else option.value)
+    _examine(arguments)
+    return arguments
+
+
+def _examine(arguments: Arguments) -> None:
+    if arguments.datapath is not None and arguments.datapath not in _DATAPATHS:
+        raise UsageError(f'--datapath: "{arguments.datapath}" is not one of {", ".join(_DATAPATHS)}')
+    if arguments.log_output is not None and arguments.log_output not in _LOG_OUTPUTS:
+        arguments.warnings.append(
+            f'-l: "{arguments.log_output}" is not one of {", ".join(_LOG_OUTPUTS)}; ignored.'
+        )
+        arguments.log_output = None
+    if arguments.command in ("help", "version"):
+        return
+    if arguments.dbus:
+        raise UsageError("D-Bus support is not compiled-in")
+    if arguments.zmq is not None:
+        raise UsageError("ZeroMQ support is not compiled-in")
+    if arguments.config_file is not None:
+        # At once, as a daemon leaves the working directory; also when -c makes it useless.
+        try:
+            arguments.config_file = os.path.realpath(arguments.config_file, strict=True)
+        except OSError as error:
+            raise UsageError(
+                f'Failed to get absolute path of "{arguments.config_file}": {error.strerror}'
+            ) from None
+        if arguments.config_text is not None:
+            arguments.warnings.append("Command line config string is present, ignoring given config file.")
+
+
+def help_text(program: str, runners: list[str]) -> str:
+    """What --help prints."""
+    lines = [f"{program} [options]"]
+    for option in _TABLE:
+        flags = f"-{option.short} " if option.short else "   "
+        argument = f"={option.metavar}" if option.metavar else ""
+        lines.append(f"    {flags}--{option.long + argument:<28} {option.meaning}")
+    lines.append(f"Available runners: {', '.join(runners)}")
+    return "\n".join(lines)

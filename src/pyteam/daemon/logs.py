@@ -1,0 +1,45 @@
+"""Where log lines go: bare to a terminal, with an identity to syslog."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import syslog
+from typing import Final
+
+_PRIORITY: Final = {
+    logging.DEBUG: syslog.LOG_DEBUG,
+    logging.INFO: syslog.LOG_INFO,
+    logging.WARNING: syslog.LOG_WARNING,
+    logging.ERROR: syslog.LOG_ERR,
+    logging.CRITICAL: syslog.LOG_CRIT,
+}
+
+
+class _Syslog(logging.Handler):
+    """Facility daemon. A line is cut in pieces nowhere: syslog takes one message a call."""
+
+    def __init__(self, identity: str) -> None:
+        super().__init__()
+        syslog.openlog(identity, syslog.LOG_PID, syslog.LOG_DAEMON)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        syslog.syslog(_PRIORITY.get(record.levelno, syslog.LOG_INFO), self.format(record))
+
+
+def start(output: str, identity: str, debug_level: int) -> None:
+    """Send all of pyteam's log to ``output``: stdout, stderr or syslog."""
+    handler: logging.Handler
+    if output == "syslog":
+        handler = _Syslog(identity)
+    else:
+        handler = logging.StreamHandler(sys.stdout if output == "stdout" else sys.stderr)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    set_debug_level(debug_level)
+
+
+def set_debug_level(level: int) -> None:
+    """0: errors, warnings and information; more: all. asyncio's own trace is nobody's business."""
+    logging.getLogger().setLevel(logging.DEBUG if level else logging.INFO)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
