@@ -12,7 +12,8 @@ vocabulary, and what each word does to ports, is the kernel team driver's:
 * ``notify_peers_*`` and ``mcast_rejoin_*`` start their bursts when a port is enabled and when the
   active port changes.
 
-Calls are synchronous and short. They raise `DatapathError`, whose errno is the kernel's own.
+Calls are synchronous and short. They raise an `OSError` that is a `PyteamError` (a `DatapathError`, or
+the transport's own), whose errno is the kernel's.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from pyteam.link import DUPLEX_FULL
 from pyteam.options import NO_MODE, OPTIONS, OptionKey, OptionValue, Scope, Type
 
 #: Modes in which the kernel itself gives the team's MAC to every port.
-_ONE_ADDRESS: Final = ("broadcast", "roundrobin", "random")
+ONE_ADDRESS: Final = ("broadcast", "roundrobin", "random")
 _HASHES: Final = 256
 ANNOUNCEMENTS: Final = ("notify_peers", "mcast_rejoin")
 
@@ -168,7 +168,7 @@ class World:
     def set_address(self, name: str, address: bytes) -> None:
         interface = self.find(name)
         device = self._devices.get(interface.ifindex)
-        followers = device.ports if device and device.mode in _ONE_ADDRESS else ()
+        followers = device.ports if device and device.mode in ONE_ADDRESS else ()
         for changed in (interface, *map(self.interface, followers)):
             changed.address = address
             self.touch(changed.ifindex)
@@ -231,6 +231,8 @@ class World:
         self._listeners.remove(listener)
 
     def add_port(self, device: Device, interface: Interface) -> None:
+        if interface.team == device.interface.ifindex:
+            return
         if interface.loopback or interface.ifindex == device.interface.ifindex:
             raise DatapathError(errno.EINVAL, f"{interface.name}: it cannot be a port")
         if interface.team or interface.up:
@@ -239,7 +241,7 @@ class World:
         device.ports[interface.ifindex] = interface.address, interface.mtu
         interface.team, interface.up = device.interface.ifindex, True
         interface.mtu = device.interface.mtu
-        if device.mode in _ONE_ADDRESS:
+        if device.mode in ONE_ADDRESS:
             interface.address = device.interface.address
         self._make_options(device, interface.ifindex)
         self.announce(device)

@@ -96,8 +96,12 @@ class Announcer:
             local = next(
                 (a.address for a in own if a.family == socket.AF_INET6 and a.scope == _LINK_SCOPE), bytes(16)
             )
-            _send(link, announce.igmp_report(link.address, ipv4, groups.ipv4, groups.igmp_version))
-            _send(link, announce.mld_report(link.address, local, groups.ipv6, 2))
+            _send(
+                link, announce.igmp_report(link.address, ipv4, groups.ipv4, groups.igmp_version, mtu=link.mtu)
+            )
+            _send(
+                link, announce.mld_report(link.address, local, groups.ipv6, groups.mld_version, mtu=link.mtu)
+            )
 
 
 def _send(link: LinkInfo, frames: list[bytes]) -> None:

@@ -51,8 +51,8 @@ class Hooks:
     def __init__(
         self, transmit: int, receive: int, maps: dict[str, int], owned: libbpf.Object | None
     ) -> None:
-        self._transmit = transmit
-        self._receive = receive
+        self.transmit = transmit
+        self.receive = receive
         self._maps = maps
         self._owned = owned
         self.shared = SharedState(next(fd for name, fd in maps.items() if name.endswith(_STATE)))
@@ -88,13 +88,13 @@ class Hooks:
 
     def hang(self, team: int, other_end: int, ports: list[int], replacing: Hooks | None = None) -> None:
         """Put the programs in force; in place of a predecessor's each swap is atomic."""
-        old_transmit = replacing._transmit if replacing else 0
-        old_receive = replacing._receive if replacing else 0
+        old_transmit = replacing.transmit if replacing else 0
+        old_receive = replacing.receive if replacing else 0
         for port in ports:
-            libbpf.attach(self._receive, port, libbpf.TCX_INGRESS, replace=old_receive)
-        libbpf.attach(self._receive, other_end, libbpf.TCX_EGRESS, replace=old_receive)
-        libbpf.attach(self._transmit, other_end, libbpf.TCX_INGRESS, replace=old_transmit)
-        libbpf.attach(self._transmit, team, libbpf.TCX_EGRESS, replace=old_transmit)
+            libbpf.attach(self.receive, port, libbpf.TCX_INGRESS, replace=old_receive)
+        libbpf.attach(self.receive, other_end, libbpf.TCX_EGRESS, replace=old_receive)
+        libbpf.attach(self.transmit, other_end, libbpf.TCX_INGRESS, replace=old_transmit)
+        libbpf.attach(self.transmit, team, libbpf.TCX_EGRESS, replace=old_transmit)
 
     def hang_on_port(self, port: int) -> None:
         """EBUSY when a team has the port already."""
@@ -102,12 +102,12 @@ class Hooks:
         if present:
             libbpf.close(present)
             raise DatapathError(errno.EBUSY, f"interface {port} is a port of another team already")
-        libbpf.attach(self._receive, port, libbpf.TCX_INGRESS)
+        libbpf.attach(self.receive, port, libbpf.TCX_INGRESS)
 
     def take_off_port(self, port: int) -> None:
         """Nothing to do where the device is gone, or somebody took it off before."""
         try:
-            libbpf.detach(self._receive, port, libbpf.TCX_INGRESS)
+            libbpf.detach(self.receive, port, libbpf.TCX_INGRESS)
         except DatapathError as error:
             if error.errno not in (errno.ENOENT, errno.ENODEV):
                 raise
@@ -147,7 +147,7 @@ class Hooks:
         if self._owned:
             self._owned.close()
             return
-        for fd in (self._transmit, self._receive, *self._maps.values()):
+        for fd in (self.transmit, self.receive, *self._maps.values()):
             libbpf.close(fd)
 
 
