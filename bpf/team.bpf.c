@@ -323,6 +323,7 @@ SEC("tc")
 int team_rx(struct __sk_buff *skb)
 {
 	struct team_table *table = &team.table[team.current & 1];
+	struct sk_buff *kernel_skb = bpf_cast_to_kern_ctx(skb);
 	struct team_counters *counters;
 	struct team_target *active = &table->to[0];
 	__u32 slot = team.hint[skb->ifindex & (TEAM_SLOT_HINTS - 1)] & (TEAM_MAX_PORTS - 1);
@@ -335,6 +336,9 @@ int team_rx(struct __sk_buff *skb)
 			return TCX_NEXT;
 		slot = found & (TEAM_MAX_PORTS - 1);
 	}
+	/* A device that moves to another namespace takes its programs along. */
+	if (team.net && (__u64)kernel_skb->dev->nd_net.net != team.net)
+		return TCX_NEXT;
 	/* Slow protocols (LACP, Marker) are between port and port. Behind a tag they are not. */
 	if (skb->protocol == bpf_htons(ETH_P_SLOW) && !skb->vlan_present)
 		return TCX_NEXT;

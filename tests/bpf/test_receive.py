@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.bpf.harness import NEXT, REDIRECT, SHOT, UNICAST, programs
+from tests.netns.anonymous import inside, namespace
 
 SOURCE = bytes.fromhex("020000000002")
 LACP = bytes.fromhex("0180c2000002") + SOURCE + bytes.fromhex("8809") + bytes(110)
@@ -91,3 +92,15 @@ def test_ports_whose_indexes_are_equal_modulo_256() -> None:
         assert bench.receive(first) == REDIRECT
         assert bench.receive(twin) == REDIRECT
         assert bench.received() == [1, 1]
+
+
+def test_a_port_that_moved_to_another_namespace_is_left_alone_there() -> None:
+    """Its programs move with it: there they must not take its frames for ours."""
+    with programs("activebackup") as bench, namespace() as elsewhere:
+        moved = bench.ports[0]
+        bench.hooks.shared.receive_on({moved}, spare=True)
+        bench.transmit()
+        assert bench.receive(moved) == REDIRECT
+        bench.rtnl.set_link(moved, namespace=elsewhere)
+        with inside(elsewhere):
+            assert bench.receive(moved) == NEXT

@@ -12,6 +12,7 @@ import logging
 import struct
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Final
 
 from pyteam.datapath.ebpf import hooks, ports, requirements
@@ -72,18 +73,15 @@ class EbpfDatapath:
     def create(cls, name: str) -> EbpfDatapath:
         """A new device. EEXIST: the name is taken. EPERM, EOPNOTSUPP: see `requirements`."""
         requirements.check()
-        rtnl, owner = _begin(name)
-        try:
+        with ExitStack() as undo:
+            owner = Ownership(name)
+            undo.callback(owner.release)
+            rtnl = undo.enter_context(Rtnl())
             receiver = VethReceiver.create(rtnl, name)
-            try:
-                return cls(rtnl, owner, receiver)
-            except BaseException:
-                receiver.delete()
-                raise
-        except BaseException:
-            owner.release()
-            rtnl.close()
-            raise
+            undo.callback(receiver.delete)
+            datapath = cls(rtnl, owner, receiver)
+            undo.pop_all()
+        return datapath
 
     @classmethod
     def adopt(cls, name: str) -> EbpfDatapath:
@@ -92,18 +90,21 @@ class EbpfDatapath:
         ENODEV: there is none. EINVAL: not a team device of ours. EBUSY: its owner lives.
         """
         requirements.check()
-        rtnl, owner = _begin(name)
-        try:
+        with ExitStack() as undo:
+            owner = Ownership(name)
+            undo.callback(owner.release)
+            rtnl = undo.enter_context(Rtnl())
             receiver = VethReceiver.find(rtnl, name)
             if receiver is None:
                 raise DatapathError(errno.EINVAL, f"{name} exists and is not a team device")
             datapath = cls(rtnl, owner, receiver)
+            undo.pop_all()
+        try:
             datapath._inherit()
-            return datapath
         except BaseException:
-            owner.release()
-            rtnl.close()
+            datapath._close()
             raise
+        return datapath
 
     @classmethod
     def orphaned(cls, name: str) -> bool:
@@ -218,7 +219,7 @@ class EbpfDatapath:
             raise DatapathError(errno.ENOSPC, f"a team has at most {MAX_PORTS} ports")
         programs.reset_counters(slot)
         try:
-            programs.hang_on_port(ifindex)
+            programs.hang_on_port(ifindex, info.name)
         except BaseException:
             programs.shared.free_slot(ifindex)
             raise
@@ -483,15 +484,6 @@ class EbpfDatapath:
             return self._record.ports[ifindex]
         except KeyError:
             raise DatapathError(errno.ENODEV, f"interface {ifindex} is no port of this team") from None
-
-
-def _begin(name: str) -> tuple[Rtnl, Ownership]:
-    owner = Ownership(name)
-    try:
-        return Rtnl(), owner
-    except BaseException:
-        owner.release()
-        raise
 
 
 def _verdict(port: PortRecord) -> bool:

@@ -96,12 +96,12 @@ class Hooks:
         libbpf.attach(self.transmit, other_end, libbpf.TCX_INGRESS, replace=old_transmit)
         libbpf.attach(self.transmit, team, libbpf.TCX_EGRESS, replace=old_transmit)
 
-    def hang_on_port(self, port: int) -> None:
-        """EBUSY when a team has the port already."""
+    def hang_on_port(self, port: int, name: str) -> None:
+        """EBUSY when a team has the port already; ``name`` is for the message."""
         present = _ours(port, libbpf.TCX_INGRESS)
         if present:
             libbpf.close(present)
-            raise DatapathError(errno.EBUSY, f"interface {port} is a port of another team already")
+            raise DatapathError(errno.EBUSY, f"{name} is a port of another team already")
         libbpf.attach(self.receive, port, libbpf.TCX_INGRESS)
 
     def take_off_port(self, port: int) -> None:
