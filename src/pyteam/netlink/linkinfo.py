@@ -26,6 +26,7 @@ IFLA_MASTER: Final = 10
 IFLA_WIRELESS: Final = 11
 IFLA_LINKINFO: Final = 18
 IFLA_IFALIAS: Final = 20
+IFLA_STATS64: Final = 23
 IFLA_AF_SPEC: Final = 26
 IFLA_NET_NS_FD: Final = 28
 IFLA_EXT_MASK: Final = 29
@@ -43,6 +44,9 @@ IFLA_INFO_DATA: Final = 2
 #: struct ifinfomsg: family, type, index, flags, change.
 _IFINFO: Final = struct.Struct("=BxHiII")
 HEADER_SIZE: Final = _IFINFO.size
+#: The head of struct rtnl_link_stats64.
+_COUNTERS: Final = struct.Struct("=4Q")
+COUNTERS: Final = ("rx_packets", "tx_packets", "rx_bytes", "tx_bytes")
 IFINDEX_MAX: Final = 0x7FFFFFFF
 
 
@@ -71,6 +75,8 @@ class LinkInfo:
     #: How many have asked for promiscuous mode.
     promiscuity: int = 0
     phys_port_id: bytes = b""
+    #: What the driver says of its carrier, also while the interface is down (`carrier` is false then).
+    carrier_on: bool = False
 
     @property
     def up(self) -> bool:
@@ -145,7 +151,19 @@ def decode(payload: bytes) -> LinkInfo:
         num_tx_queues=u32(IFLA_NUM_TX_QUEUES, 1),
         promiscuity=u32(IFLA_PROMISCUITY),
         phys_port_id=found.get(IFLA_PHYS_PORT_ID, b""),
+        carrier_on=found.get(IFLA_CARRIER, b"\0") != b"\0",
     )
+
+
+def decode_statistics(payload: bytes) -> dict[str, int]:
+    """The four counters of an RTM_NEWLINK that everybody wants; all 0 where it has none.
+
+    Raises `NetlinkFormatError`.
+    """
+    found = nl.attributes(payload, HEADER_SIZE).get(IFLA_STATS64, bytes(_COUNTERS.size))
+    if len(found) < _COUNTERS.size:
+        raise nl.NetlinkFormatError(f"link statistics of {len(found)} bytes, {_COUNTERS.size} are needed")
+    return dict(zip(COUNTERS, _COUNTERS.unpack_from(found), strict=True))
 
 
 def to_link(

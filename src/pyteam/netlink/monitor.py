@@ -1,30 +1,22 @@
 """What happens to the interfaces of one namespace, as it happens.
 
 Owns the subscription to rtnetlink's link group, and the recovery when the kernel had to drop
-messages because nobody read them. Must not know who is interested in an interface, or why.
+messages. Must not know who is interested in an interface, or why.
 """
 
 from __future__ import annotations
 
-import errno
-import socket
 from types import TracebackType
 from typing import Final, Self
 
 from pyteam.netlink.linkinfo import LinkInfo
 from pyteam.netlink.linktable import Change, Interesting, LinkGone, LinkTable, everything
+from pyteam.netlink.listener import RECEIVE_BUFFER, Listener
 from pyteam.netlink.rtnl import NETLINK_ROUTE, Rtnl
-from pyteam.netlink.transport import RECEIVE_SIZE, NetlinkError
 
 __all__ = ["Change", "LinkGone", "LinkInfo", "LinkMonitor"]
 
 RTNLGRP_LINK: Final = 1
-SO_RCVBUFFORCE: Final = 33
-#: Bytes: some thousand messages, so that a burst of them need not end in a full dump.
-RECEIVE_BUFFER: Final = 8 << 20
-#: Datagrams that one `receive` reads at most. The rest stays readable: a storm must not keep the caller
-#: from its other work.
-BATCH: Final = 2048
 
 
 class LinkMonitor:
@@ -39,22 +31,10 @@ class LinkMonitor:
     ) -> None:
         self._rtnl = rtnl
         self._table = LinkTable(interesting)
-        self._socket = socket.socket(
-            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, NETLINK_ROUTE
-        )
-        try:
-            try:
-                self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, buffer)
-            except PermissionError:
-                # Without CAP_NET_ADMIN net.core.rmem_max is the limit; overruns are survived anyway.
-                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-            self._socket.bind((0, 1 << (RTNLGRP_LINK - 1)))
-        except BaseException:
-            self._socket.close()
-            raise
+        self._listener = Listener(NETLINK_ROUTE, RTNLGRP_LINK, "link changes", buffer=buffer)
 
     def close(self) -> None:
-        self._socket.close()
+        self._listener.close()
 
     def __enter__(self) -> Self:
         return self
@@ -65,7 +45,7 @@ class LinkMonitor:
         self.close()
 
     def fileno(self) -> int:
-        return self._socket.fileno()
+        return self._listener.fileno()
 
     def snapshot(self) -> list[LinkInfo]:
         """Every interesting interface now. From here on only what differs from it is reported."""
@@ -80,21 +60,7 @@ class LinkMonitor:
 
         Raises `NetlinkError`.
         """
-        overrun = False
-        for _ in range(BATCH):
-            try:
-                data, _, _, sender = self._socket.recvmsg(RECEIVE_SIZE)
-            except BlockingIOError:
-                break
-            except OSError as error:
-                if error.errno != errno.ENOBUFS:
-                    raise NetlinkError(error.errno or errno.EIO, "cannot read link changes") from error
-                overrun = True
-                continue
-            # Another process may write to our port; only the kernel is believed.
-            if sender[0] == 0:
-                self._table.feed(data)
-        if overrun:
+        if self._listener.drain(self._table.feed):
             # Last, so that it is newer than what was read.
             self._table.resynchronize(self._rtnl.links())
         return self._table.take()

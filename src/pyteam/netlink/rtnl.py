@@ -151,12 +151,15 @@ class Rtnl:
     ) -> None:
         self.close()
 
-    def links(self) -> list[LinkInfo]:
-        """Every interface of the namespace."""
+    def links(self, master: int = 0) -> list[LinkInfo]:
+        """Every interface of the namespace, or the ports of the device with the index ``master``."""
+        wanted = _ATTRIBUTES["master"](master) if master else b""
         answers = self._transport.dump(
-            RTM_GETLINK, ifla.header() + _SKIP_STATISTICS, what="cannot list interfaces"
+            RTM_GETLINK, ifla.header() + _SKIP_STATISTICS + wanted, what="cannot list interfaces"
         )
-        return [ifla.decode(message.payload) for message in answers if message.kind == RTM_NEWLINK]
+        found = [ifla.decode(message.payload) for message in answers if message.kind == RTM_NEWLINK]
+        # Kernels without strict checking may ignore the master in the request.
+        return [link for link in found if not master or link.master == master]
 
     def link(self, ifindex: int) -> LinkInfo:
         """ENODEV: there is none with this index."""
@@ -170,6 +173,15 @@ class Rtnl:
         if not name or "\0" in name or len(name.encode("utf-8", "surrogateescape")) > NAME_MAX:
             raise NetlinkError(errno.ENODEV, what)
         return self._get(ifla.header() + _ATTRIBUTES["name"](name), what)
+
+    def statistics(self, ifindex: int) -> dict[str, int]:
+        """``rx_packets tx_packets rx_bytes tx_bytes`` of the interface. ENODEV: there is none."""
+        what = f"cannot read statistics of interface {ifindex}"
+        _need_index(ifindex, what)
+        for message in self._transport.request(RTM_GETLINK, ifla.header(ifindex), what=what):
+            if message.kind == RTM_NEWLINK:
+                return ifla.decode_statistics(message.payload)
+        raise NetlinkError(errno.ENODEV, what)
 
     def addresses(self, ifindex: int = 0) -> list[Address]:
         """The IP addresses of one interface, or of all. ENODEV: there is none with this index."""

@@ -20,6 +20,7 @@ SOL_NETLINK: Final = 270
 NETLINK_CAP_ACK: Final = 10
 NETLINK_EXT_ACK: Final = 11
 NETLINK_GET_STRICT_CHK: Final = 12
+SO_RCVBUFFORCE: Final = 33
 
 #: The kernel builds dumps in buffers of at most 32 KiB; a single answer may be larger.
 RECEIVE_SIZE: Final = 1 << 17
@@ -40,17 +41,30 @@ class NetlinkError(PyteamError, OSError):
         return f"{self.strerror}: {self.reason} ({why})" if self.reason else f"{self.strerror}: {why}"
 
 
+def enlarge(listening: socket.socket, size: int) -> None:
+    """Give a socket a receive buffer of ``size`` bytes, or what may be had."""
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, size)
+    except PermissionError:
+        # Without CAP_NET_ADMIN net.core.rmem_max is the limit; overruns are survived anyway.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+
+
 class Transport:
     """One blocking socket of one netlink protocol; belongs to the network namespace it was made in.
 
-    ``timeout`` in seconds guards every wait for an answer (ETIMEDOUT). Not for several threads.
+    ``timeout`` in seconds guards every wait for an answer (ETIMEDOUT). ``buffer``: bytes that may wait
+    to be read; 0 leaves the kernel's default, enough for answers that wait for their reader. Not for
+    several threads.
     """
 
-    def __init__(self, protocol: int, *, timeout: float = 5.0) -> None:
+    def __init__(self, protocol: int, *, timeout: float = 5.0, buffer: int = 0) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
         try:
             self._socket.bind((0, 0))
             self._socket.settimeout(timeout)
+            if buffer:
+                enlarge(self._socket, buffer)
             for option in (NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK):
                 # Kernels before 4.20 lack some of them: only the error texts get poorer.
                 with contextlib.suppress(OSError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,7 @@ from pyteam.frames import announce
 from pyteam.netlink.multicast import read_groups
 from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl
 from pyteam.netlink.stacked import stacked_on
+from pyteam.options import OptionKey, OptionValue
 
 #: IFA_F_TENTATIVE and IFA_F_DADFAILED (linux/if_addr.h): not ours to announce, or not yet.
 _UNUSABLE: Final = 0x40 | 0x08
@@ -54,6 +55,13 @@ class Announcer:
         self._team = team
         self.notify_peers = Burst(self._notify_peers)
         self.mcast_rejoin = Burst(self._mcast_rejoin)
+
+    def configure(self, options: Mapping[OptionKey, OptionValue]) -> None:
+        """Take counts and intervals (ms) from the options of their names."""
+        for name in ("notify_peers", "mcast_rejoin"):
+            burst: Burst = getattr(self, name)
+            burst.count = int(options[OptionKey(f"{name}_count")])
+            burst.interval = int(options[OptionKey(f"{name}_interval")])
 
     def start(self, now: float) -> None:
         """A port was enabled, or another one became active."""

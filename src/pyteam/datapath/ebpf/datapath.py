@@ -11,44 +11,32 @@ import errno
 import logging
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Final
 
 from pyteam.datapath.ebpf import hooks, ports, requirements
 from pyteam.datapath.ebpf.announce import Announcer
 from pyteam.datapath.ebpf.hooks import Hooks
-from pyteam.datapath.ebpf.owner import Ownership
+from pyteam.datapath.ebpf.options import BURSTS, Options
 from pyteam.datapath.ebpf.receivers import Receiver
 from pyteam.datapath.ebpf.receivers.veth import VethReceiver
 from pyteam.datapath.ebpf.record import PortRecord, Record
 from pyteam.datapath.ebpf.shared import MAX_PORTS
 from pyteam.datapath.interface import DatapathError
+from pyteam.datapath.owner import Ownership
+from pyteam.datapath.ports import change_address, check
 from pyteam.engine.desired import Actual
 from pyteam.engine.events import Event, LinkGone, LinkSeen
 from pyteam.link import Link
 from pyteam.netlink.monitor import LinkMonitor
 from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl, to_link
-from pyteam.options import NO_MODE, OptionKey, OptionValue
+from pyteam.options import OptionKey, OptionValue
 
 log = logging.getLogger(__name__)
 
+MODE: Final = OptionKey("mode")
 _EVENT: Final = struct.Struct("=II")  # struct team_event
-_TEAM_OPTIONS: Final = (
-    "notify_peers_count",
-    "notify_peers_interval",
-    "mcast_rejoin_count",
-    "mcast_rejoin_interval",
-)
-_PORT_OPTIONS: Final = (
-    "enabled",
-    "rx_enabled",
-    "tx_enabled",
-    "user_linkup",
-    "user_linkup_enabled",
-    "priority",
-    "queue_id",
-)
 #: Options after whose rise the neighbours are told.
 _ANNOUNCED: Final = {"enabled", "tx_enabled", "activeport"}
 
@@ -65,6 +53,7 @@ class EbpfDatapath:
         self.ifindex = receiver.ifindex
         self._hooks: Hooks | None = None
         self._record = Record()
+        self._options = Options(self._record)
         self._announcer = Announcer(rtnl, self.ifindex)
         self._monitor = LinkMonitor(rtnl)
         self._links = {info.ifindex: info for info in self._monitor.snapshot()}
@@ -142,12 +131,12 @@ class EbpfDatapath:
         for ifindex in list(self._record.ports):
             if ifindex not in self._links or not found.on_port(ifindex):
                 self._lose_port(ifindex)
-        for option in _TEAM_OPTIONS:
-            self._set_burst(option, int(self._record.options.get(option, 0)))
+        self._options = Options(self._record)
+        self._announcer.configure(self._options.all())
         self._record.released = False
         code = hooks.object_code()
         if hooks.build_of(code) != self._record.build:
-            self._load(self._mode, code)
+            self._load(self._options.mode, code)
         self._apply()
 
     # Reading
@@ -181,20 +170,11 @@ class EbpfDatapath:
     def actual(self) -> Actual:
         self._read_links()
         record = self._record
-        options: dict[OptionKey, OptionValue] = {OptionKey("mode"): self._mode}
-        for name in _TEAM_OPTIONS:
-            options[OptionKey(name)] = record.options.get(name, 0)
-        if self._mode == "activebackup":
-            options[OptionKey("activeport")] = record.options.get("activeport", 0)
-            options[OptionKey("failover_order")] = _pack(record.failover_order)
-        for ifindex, port in record.ports.items():
-            for name in _PORT_OPTIONS:
-                options[OptionKey(name, ifindex)] = getattr(port, name)
         known = [ifindex for ifindex in (self.ifindex, *record.ports) if ifindex in self._links]
         return Actual(
             ifindex=self.ifindex,
             members=frozenset(record.ports),
-            options=options,
+            options=self._options.all(),
             addresses={ifindex: self._links[ifindex].address for ifindex in known},
             carrier=self._receiver.carrier(),
             carrier_is_set=record.carrier_is_set,
@@ -213,7 +193,7 @@ class EbpfDatapath:
         if ifindex in self._record.ports:
             return
         info = self._rtnl.link(ifindex)
-        ports.check(info, self.ifindex)
+        check(info, self.ifindex)
         slot = programs.shared.take_slot(ifindex)
         if slot is None:
             raise DatapathError(errno.ENOSPC, f"a team has at most {MAX_PORTS} ports")
@@ -247,72 +227,26 @@ class EbpfDatapath:
             ports.give_back(self._rtnl, info, port.original)
 
     def _lose_port(self, ifindex: int) -> None:
-        self._record.ports.pop(ifindex, None)
-        if self._record.options.get("activeport") == ifindex:
-            self._record.options["activeport"] = 0
+        self._options.forget_port(ifindex)
         shared = self._need_hooks().shared
         shared.set_order([other for other in shared.order() if other != ifindex])
         if ifindex in shared.slots():
             shared.free_slot(ifindex)
 
     def set_option(self, key: OptionKey, value: OptionValue) -> None:
-        setter = self._setter(key)
-        if setter is None:
-            raise DatapathError(errno.ENOENT, f"no option {key.name!r} of {_owner_of(key)} on this datapath")
-        setter(value)
+        if key == MODE:
+            self._load(self._options.check_mode(value), hooks.object_code())
+            return
+        self._options.put(key, value)
         self._apply()
-        if key.name in _ANNOUNCED and value:
+        if key.name in BURSTS:
+            self._announcer.configure(self._options.all())
+        elif key.name in _ANNOUNCED and value:
             self._announcer.start(time.monotonic())
-
-    def _setter(self, key: OptionKey) -> Callable[[OptionValue], None] | None:
-        if key.name in _PORT_OPTIONS and key.port in self._record.ports:
-            return lambda value: self._set_port_option(self._record.ports[key.port], key.name, value)
-        if key.port:
-            return None
-        if key.name in _TEAM_OPTIONS:
-            return lambda value: self._set_burst(key.name, int(value))
-        if key.name == "mode":
-            return self._set_mode
-        if self._mode == "activebackup" and key.name == "activeport":
-            return self._set_active_port
-        if self._mode == "activebackup" and key.name == "failover_order":
-            return self._set_failover_order
-        return None
-
-    @staticmethod
-    def _set_port_option(port: PortRecord, name: str, value: OptionValue) -> None:
-        if name == "enabled":
-            port.rx_enabled = port.tx_enabled = bool(value)
-        else:
-            setattr(port, name, type(getattr(port, name))(value))
-
-    def _set_burst(self, name: str, value: int) -> None:
-        what, _, field = name.rpartition("_")
-        setattr(getattr(self._announcer, what), field, value)
-        self._record.options[name] = value
-
-    def _set_mode(self, value: OptionValue) -> None:
-        if self._record.ports:
-            raise DatapathError(errno.EBUSY, "the mode cannot change while the team has ports")
-        if value == self._mode:
-            raise DatapathError(errno.EINVAL, f"the mode is {value} already")
-        if value not in hooks.TRANSMIT:
-            raise DatapathError(errno.EINVAL, f"no mode {value!r} on the eBPF datapath")
-        self._load(str(value), hooks.object_code())
-
-    def _set_active_port(self, value: OptionValue) -> None:
-        if value and value not in self._record.ports:
-            raise DatapathError(errno.ENOENT, f"interface {value!r} is no port of this team")
-        self._record.options["activeport"] = value
-
-    def _set_failover_order(self, value: OptionValue) -> None:
-        if not isinstance(value, bytes) or len(value) % 4:
-            raise DatapathError(errno.EINVAL, "failover_order is an array of 32-bit interface indexes")
-        self._record.failover_order = list(struct.unpack(f"={len(value) // 4}I", value))
 
     def set_address(self, ifindex: int, address: bytes) -> None:
         info = self._rtnl.link(ifindex)
-        ports.set_address(self._rtnl, info, address)
+        change_address(self._rtnl, info, address)
 
     def set_carrier(self, up: bool) -> None:
         self._record.carrier_is_set = True
@@ -320,10 +254,6 @@ class EbpfDatapath:
         self._remember()
 
     # What the options mean for the programs
-
-    @property
-    def _mode(self) -> str:
-        return str(self._record.options.get("mode", NO_MODE))
 
     def _load(self, mode: str, code: bytes) -> None:
         fresh = Hooks.load(code, mode)
@@ -343,23 +273,14 @@ class EbpfDatapath:
         """Derive the programs' state, and the carrier, from the options."""
         if self._hooks is None:
             return
-        record, shared = self._record, self._hooks.shared
-        if self._mode == "activebackup":
-            active = int(record.options.get("activeport", 0))
-            spares = [port for port in record.failover_order if port in record.ports and port != active]
-            # The order first: a new active port is heard as soon as it may speak.
-            receivers = {active} if active and record.ports[active].rx_enabled else set()
-            shared.receive_on(receivers | self._receiving(), spare=True)
-            shared.set_order([active, *spares] if active else [])
-            shared.receive_on(receivers, spare=True)
-        else:
-            shared.receive_on({i for i, port in record.ports.items() if port.rx_enabled}, spare=False)
-            shared.set_order([i for i, port in record.ports.items() if port.tx_enabled and _verdict(port)])
+        shared = self._hooks.shared
+        receivers, spare = self._options.receivers(), self._options.spare
+        # Listen to a port before anything is sent by it, and to the old ones until nothing is.
+        shared.receive_on(receivers | shared.receiving(), spare=spare)
+        shared.set_order(self._options.senders())
+        shared.receive_on(receivers, spare=spare)
         self._remember()
         self._derive_carrier()
-
-    def _receiving(self) -> set[int]:
-        return {slot.ifindex for slot in self._need_hooks().shared.state.slot if slot.ifindex and slot.rx}
 
     def _derive_carrier(self) -> None:
         if self._record.carrier_is_set:
@@ -484,15 +405,3 @@ class EbpfDatapath:
             return self._record.ports[ifindex]
         except KeyError:
             raise DatapathError(errno.ENODEV, f"interface {ifindex} is no port of this team") from None
-
-
-def _verdict(port: PortRecord) -> bool:
-    return port.user_linkup or not port.user_linkup_enabled
-
-
-def _pack(ifindexes: Sequence[int]) -> bytes:
-    return struct.pack(f"={len(ifindexes)}I", *ifindexes)
-
-
-def _owner_of(key: OptionKey) -> str:
-    return f"port {key.port}" if key.port else "the team"

@@ -2,27 +2,10 @@
 
 from __future__ import annotations
 
-import errno
-
 from pyteam.datapath.ebpf import quiet
 from pyteam.datapath.ebpf.record import Original
-from pyteam.datapath.interface import DatapathError
 from pyteam.link import format_address
 from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl
-
-
-def check(link: LinkInfo, team: int) -> None:
-    """Refuse, with the kernel driver's errno, what cannot be a port of the team device."""
-    if link.ifindex == team:
-        raise DatapathError(errno.EINVAL, f"{link.name} is the team device itself")
-    if link.loopback:
-        raise DatapathError(errno.EINVAL, f"{link.name} is a loopback: no frame leaves by it")
-    if len(link.address) != 6:
-        raise DatapathError(errno.EINVAL, f"{link.name} is no Ethernet interface")
-    if link.up:
-        raise DatapathError(
-            errno.EBUSY, f"{link.name} is up: set it down first (ip link set {link.name} down)"
-        )
 
 
 def remember(link: LinkInfo) -> Original:
@@ -73,20 +56,6 @@ def give_back(rtnl: Rtnl, link: LinkInfo, original: Original) -> None:
         quiet.restore(rtnl, link.ifindex, link.name)
     if problems:
         raise problems[0]
-
-
-def set_address(rtnl: Rtnl, link: LinkInfo, address: bytes) -> None:
-    """Some drivers change their MAC only while they are down: then down it goes, for a moment."""
-    try:
-        rtnl.set_link(link.ifindex, address=address)
-    except NetlinkError as error:
-        if error.errno != errno.EBUSY or not link.up:
-            raise
-        rtnl.set_link(link.ifindex, up=False)
-        try:
-            rtnl.set_link(link.ifindex, address=address)
-        finally:
-            rtnl.set_link(link.ifindex, up=True)
 
 
 def parse_address(text: str) -> bytes:

@@ -101,6 +101,10 @@ class SharedState:
                 slot.rx = rx
         self.state.spare = int(spare)
 
+    def receiving(self) -> set[int]:
+        """The ports whose frames are the team's now."""
+        return {slot.ifindex for slot in self.state.slot if slot.ifindex and slot.rx}
+
     def order(self) -> list[int]:
         """The ports that may send, by ifindex, in the order in force."""
         table = self.state.table[self.state.current & 1]

@@ -1,0 +1,135 @@
+"""What the options of a team are, and what they mean: who may send, in which order, whose frames are ours.
+
+Pure: works on the `Record`, which outlives the daemon; the datapath carries the meaning to the programs.
+"""
+
+from __future__ import annotations
+
+import errno
+import struct
+from typing import Final
+
+from pyteam.datapath.ebpf.hooks import TRANSMIT
+from pyteam.datapath.ebpf.record import PortRecord, Record
+from pyteam.datapath.interface import DatapathError
+from pyteam.options import NO_MODE, OptionKey, OptionValue
+
+BURSTS: Final = (
+    "notify_peers_count",
+    "notify_peers_interval",
+    "mcast_rejoin_count",
+    "mcast_rejoin_interval",
+)
+_OF_PORTS: Final = (
+    "enabled",
+    "rx_enabled",
+    "tx_enabled",
+    "user_linkup",
+    "user_linkup_enabled",
+    "priority",
+    "queue_id",
+)
+_ACTIVE_BACKUP: Final = "activebackup"
+
+
+class Options:
+    """The options of one team, over its record."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+
+    @property
+    def mode(self) -> str:
+        return str(self._record.options.get("mode", NO_MODE))
+
+    @property
+    def active(self) -> int:
+        """ifindex; 0: none."""
+        return int(self._record.options.get("activeport", 0))
+
+    def all(self) -> dict[OptionKey, OptionValue]:
+        """Every option that the team has in its mode."""
+        record = self._record
+        values: dict[OptionKey, OptionValue] = {OptionKey("mode"): self.mode}
+        values |= {OptionKey(name): record.options.get(name, 0) for name in BURSTS}
+        if self.mode == _ACTIVE_BACKUP:
+            order = record.failover_order
+            values[OptionKey("activeport")] = self.active
+            values[OptionKey("failover_order")] = struct.pack(f"={len(order)}I", *order)
+        for ifindex, port in record.ports.items():
+            values |= {OptionKey(name, ifindex): getattr(port, name) for name in _OF_PORTS}
+        return values
+
+    def put(self, key: OptionKey, value: OptionValue) -> None:
+        """Any option but the mode. ENOENT: the team does not have it. EINVAL: no such value."""
+        if key not in self.all():
+            owner = f"port {key.port}" if key.port else "the team"
+            raise DatapathError(errno.ENOENT, f"no option {key.name!r} of {owner} on this datapath")
+        if key.port:
+            _set_port_option(self._record.ports[key.port], key.name, value)
+        elif key.name == "activeport":
+            self._set_active_port(int(value))
+        elif key.name == "failover_order":
+            self._set_failover_order(value)
+        else:
+            self._record.options[key.name] = int(value)
+
+    def check_mode(self, mode: OptionValue) -> str:
+        """Whether the mode may become this one. EBUSY: there are ports. EINVAL: unknown, or it is already."""
+        if self._record.ports:
+            raise DatapathError(errno.EBUSY, "the mode cannot change while the team has ports")
+        if mode == self.mode:
+            raise DatapathError(errno.EINVAL, f"the mode is {mode} already")
+        if mode not in TRANSMIT:
+            raise DatapathError(errno.EINVAL, f"no mode {mode!r} on the eBPF datapath")
+        return str(mode)
+
+    def _set_active_port(self, ifindex: int) -> None:
+        if ifindex and ifindex not in self._record.ports:
+            raise DatapathError(errno.ENOENT, f"interface {ifindex} is no port of this team")
+        self._record.options["activeport"] = ifindex
+
+    def _set_failover_order(self, value: OptionValue) -> None:
+        if not isinstance(value, bytes) or len(value) % 4:
+            raise DatapathError(errno.EINVAL, "failover_order is an array of 32-bit interface indexes")
+        self._record.failover_order = list(struct.unpack(f"={len(value) // 4}I", value))
+
+    def forget_port(self, ifindex: int) -> None:
+        """It is no port any more."""
+        self._record.ports.pop(ifindex, None)
+        if self.active == ifindex:
+            self._record.options["activeport"] = 0
+
+    # What they mean
+
+    @property
+    def spare(self) -> bool:
+        """Whether any port receives while the first that sends is dead."""
+        return self.mode == _ACTIVE_BACKUP
+
+    def senders(self) -> list[int]:
+        """The ports that may send, in the order in which they are tried, or take turns."""
+        ports = self._record.ports
+        if self.mode != _ACTIVE_BACKUP:
+            return [ifindex for ifindex, port in ports.items() if port.tx_enabled and _verdict(port)]
+        spares = [port for port in self._record.failover_order if port in ports and port != self.active]
+        return [self.active, *spares] if self.active else []
+
+    def receivers(self) -> set[int]:
+        """The ports whose frames are the team's."""
+        receiving = {ifindex for ifindex, port in self._record.ports.items() if port.rx_enabled}
+        return receiving & {self.active} if self.mode == _ACTIVE_BACKUP else receiving
+
+
+def _set_port_option(port: PortRecord, name: str, value: OptionValue) -> None:
+    if name == "enabled":
+        port.rx_enabled = port.tx_enabled = bool(value)
+    elif isinstance(value, (int, bool)):
+        setattr(port, name, type(getattr(port, name))(value))
+    else:
+        raise DatapathError(errno.EINVAL, f"{name} cannot be {value!r}")
+
+
+def _verdict(port: PortRecord) -> bool:
+    """User space's word on the link, where it is asked for; the raw link is the programs' to see."""
+    return port.user_linkup or not port.user_linkup_enabled

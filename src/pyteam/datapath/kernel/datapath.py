@@ -1,0 +1,311 @@
+"""The kernel's team driver as a datapath: the `Datapath` contract, carried out by netlink requests.
+
+The driver keeps the state and follows its own rules (MTU, MACs by mode, carrier from the ports,
+announcements); nothing of that is done here a second time. Options are read afresh where the
+contract says so; events only tell that it is time to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+from collections.abc import Sequence
+from contextlib import ExitStack
+from os import PathLike
+from typing import Final
+
+from pyteam.datapath.interface import DatapathError
+from pyteam.datapath.kernel.memory import Memory
+from pyteam.datapath.kernel.words import explained
+from pyteam.datapath.links import Links
+from pyteam.datapath.owner import Ownership
+from pyteam.datapath.ports import change_address, check
+from pyteam.engine.desired import Actual
+from pyteam.engine.events import Event, LinkGone, LinkSeen, OptionSeen
+from pyteam.link import Link
+from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl, to_link
+from pyteam.netlink.team import OptionState, PortState, TeamFamily, TeamMonitor
+from pyteam.options import OPTIONS, OptionKey, OptionValue, Scope
+
+log = logging.getLogger(__name__)
+
+#: IFLA_INFO_KIND of the driver's devices.
+KIND: Final = "team"
+RunDir = str | PathLike[str]
+
+
+class KernelDatapath:
+    """See `Datapath`. Made by `create` or `adopt`.
+
+    ``run_dir`` is where it keeps what the driver does not tell (see `Memory`).
+    """
+
+    kind = "kernel"
+
+    def __init__(self, closing: ExitStack, rtnl: Rtnl, family: TeamFamily, memory: Memory) -> None:
+        """Not to be called. ``closing``: what is to be closed with it."""
+        self.ifindex = memory.ifindex
+        self._rtnl = rtnl
+        self._family = family
+        self._memory = memory
+        # Subscribed before anything is read, so that no change is missed in between.
+        self._monitor = closing.enter_context(contextlib.closing(TeamMonitor(family, self.ifindex)))
+        self._links = closing.enter_context(contextlib.closing(Links(rtnl)))
+        options, ports = self._monitor.snapshot()
+        self._options = {option.key: option for option in options}
+        self._ports = {port.ifindex: port for port in ports}
+        #: MACs of interfaces as they were last seen without us.
+        self._own: dict[int, bytes] = {}
+        for info in self._links.known.values():
+            self._look_at(info)
+        self._closing = closing.pop_all()
+
+    @staticmethod
+    def available() -> bool:
+        """Whether this kernel has the team driver, or could load it."""
+        try:
+            with TeamFamily():
+                return True
+        except NetlinkError as error:
+            if error.errno == errno.ENOENT:
+                return False
+            raise
+
+    @classmethod
+    def create(cls, name: str, run_dir: RunDir) -> KernelDatapath:
+        """A new device. EEXIST: the name is taken. ENOENT: the kernel has no team driver."""
+        with ExitStack() as closing:
+            rtnl, family = _open(closing, name)
+            with explained("create"):
+                info = rtnl.add_link(name, KIND)
+            with ExitStack() as undoing:
+                undoing.callback(rtnl.delete_link, info.ifindex)
+                memory = Memory.of(name, run_dir, info.ifindex)
+                memory.released = False
+                memory.save()
+                undoing.callback(memory.forget)
+                with explained("create"):
+                    datapath = cls(closing, rtnl, family, memory)
+                undoing.pop_all()
+                return datapath
+
+    @classmethod
+    def adopt(cls, name: str, run_dir: RunDir) -> KernelDatapath:
+        """A device that somebody left, with its ports and its traffic.
+
+        ENODEV: there is none. EINVAL: not a team device. EBUSY: its owner lives. ENOENT as `create`.
+        """
+        with ExitStack() as closing:
+            rtnl, family = _open(closing, name)
+            with explained("adopt"):
+                info = rtnl.link_by_name(name)
+                if info.kind != KIND:
+                    raise DatapathError(errno.EINVAL, f"{name} exists and is not a team device")
+                memory = Memory.of(name, run_dir, info.ifindex)
+                datapath = cls(closing, rtnl, family, memory)
+            memory.released = False
+            memory.save()
+            return datapath
+
+    @classmethod
+    def orphaned(cls, name: str, run_dir: RunDir) -> bool:
+        """Whether a device of this name was ours and its owner died without leaving on purpose.
+
+        False also when it does not exist, or is somebody else's.
+        """
+        with contextlib.suppress(NetlinkError), Rtnl() as rtnl:
+            info = rtnl.link_by_name(name)
+            return info.kind == KIND and not Memory.of(name, run_dir, info.ifindex).released
+        return False
+
+    # Reading
+
+    def link(self, ifindex: int) -> Link:
+        with explained("link"):
+            info = self._links.read(ifindex)
+        self._look_at(info)
+        return self._to_link(info)
+
+    def links(self) -> Sequence[Link]:
+        with explained("link"):
+            found = self._links.read_all()
+            self._ports = {port.ifindex: port for port in self._family.ports(self.ifindex)}
+        for info in found:
+            self._look_at(info)
+        return [self._to_link(info) for info in found]
+
+    def _to_link(self, info: LinkInfo) -> Link:
+        port = self._ports.get(info.ifindex, PortState(info.ifindex))
+        return to_link(
+            info,
+            member=info.master == self.ifindex,
+            permanent_address=self._memory.addresses.get(info.ifindex),
+            speed=port.speed,
+            duplex=port.duplex,
+        )
+
+    def actual(self) -> Actual:
+        with explained("actual"):
+            team = self._links.read(self.ifindex)
+            ports = self._links.read_ports(self.ifindex)
+            options = self._family.options(self.ifindex)
+        self._options = {option.key: option for option in options if not option.removed}
+        for info in ports:
+            self._look_at(info)
+        return Actual(
+            ifindex=self.ifindex,
+            members=frozenset(info.ifindex for info in ports),
+            options={key: option.value for key, option in self._options.items()},
+            addresses={info.ifindex: info.address for info in (team, *ports)},
+            carrier=team.carrier_on,
+            carrier_is_set=self._memory.carrier_is_set,
+        )
+
+    def statistics(self, ifindex: int) -> dict[str, int]:
+        """What passed the interface: the driver does not count by port."""
+        with explained("statistics"):
+            return self._rtnl.statistics(ifindex)
+
+    # Commands
+
+    def add_port(self, ifindex: int) -> None:
+        with explained("port"):
+            info = self._links.read(ifindex)
+            if info.master == self.ifindex:
+                return
+            check(info, self.ifindex)
+            self._remember(ifindex, info.address)
+            try:
+                self._rtnl.set_link(ifindex, master=self.ifindex)
+            except NetlinkError:
+                self._remember(ifindex, None)
+                raise
+            self._look_at(self._links.read(ifindex))
+
+    def remove_port(self, ifindex: int) -> None:
+        with explained("port"):
+            if self._links.read(ifindex).master != self.ifindex:
+                raise DatapathError(errno.ENODEV, f"interface {ifindex} is no port of this team")
+            self._rtnl.set_link(ifindex, master=0)
+            self._look_at(self._links.read(ifindex))
+
+    def set_option(self, key: OptionKey, value: OptionValue) -> None:
+        spec, known = OPTIONS.get(key.name), self._options.get(key)
+        if known is not None:
+            wanted = OptionState(key, known.type, value, known.array)
+        elif spec is not None:
+            wanted = OptionState(key, spec.type, value, spec.scope is Scope.ARRAY)
+        else:
+            raise DatapathError(errno.ENOENT, f"no option {key.name!r} on this kernel")
+        with explained(key.name):
+            self._family.set(self.ifindex, wanted)
+
+    def set_address(self, ifindex: int, address: bytes) -> None:
+        with explained("address"):
+            change_address(self._rtnl, self._links.read(ifindex), address)
+
+    def set_carrier(self, up: bool) -> None:
+        with explained("carrier"):
+            self._rtnl.set_link(self.ifindex, carrier=up)
+        if not self._memory.carrier_is_set:
+            self._memory.carrier_is_set = True
+            self._memory.save()
+
+    # Events
+
+    def files(self) -> Sequence[int]:
+        return self._links.fileno(), self._monitor.fileno()
+
+    def receive(self) -> list[Event]:
+        events: list[Event] = []
+        # Speed and duplex come this way only, so this comes first and the links are told with them.
+        told = self._changed_here(events)
+        for change in self._links.receive():
+            told.discard(change.ifindex)
+            if isinstance(change, LinkInfo):
+                self._look_at(change)
+                events.append(LinkSeen(self._to_link(change)))
+            else:
+                self._remember(change.ifindex, None)
+                self._own.pop(change.ifindex, None)
+                events.append(LinkGone(change.ifindex))
+        known = (self._links.known.get(ifindex) for ifindex in told)
+        events.extend(LinkSeen(self._to_link(info)) for info in known if info is not None)
+        return events
+
+    def _changed_here(self, events: list[Event]) -> set[int]:
+        """Note what the driver tells; the ports that it told something about."""
+        ports = set()
+        try:
+            changes = self._monitor.receive()
+        except NetlinkError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            # The device has gone with messages unread: that will be told as its link's end.
+            return ports
+        for change in changes:
+            if isinstance(change, PortState):
+                ports.add(change.ifindex)
+                self._ports.pop(change.ifindex, None)
+                if not change.removed:
+                    self._ports[change.ifindex] = change
+            elif change.removed:
+                self._options.pop(change.key, None)
+            else:
+                self._options[change.key] = change
+                events.append(OptionSeen(change.key, change.value))
+        return ports
+
+    def next_timeout(self) -> float | None:
+        return None
+
+    def handle_timeout(self, now: float) -> None:
+        """The driver sends its announcements by itself."""
+
+    # The ports' own addresses
+
+    def _look_at(self, info: LinkInfo) -> None:
+        """Learn what an interface is called when it is not ours: others, too, make ports of them."""
+        if info.ifindex == self.ifindex:
+            return
+        if info.master == self.ifindex:
+            if info.ifindex not in self._memory.addresses and info.ifindex in self._own:
+                self._remember(info.ifindex, self._own[info.ifindex])
+            return
+        self._remember(info.ifindex, None)
+        # On its way in it has the team's MAC for a moment before it has the team for a master.
+        team = self._links.known.get(self.ifindex)
+        if info.ifindex not in self._own or team is None or info.address != team.address:
+            self._own[info.ifindex] = info.address
+
+    def _remember(self, ifindex: int, address: bytes | None) -> None:
+        addresses = self._memory.addresses
+        if addresses.get(ifindex) == address:
+            return
+        if address is None:
+            del addresses[ifindex]
+        else:
+            addresses[ifindex] = address
+        self._memory.save()
+
+    # The end
+
+    def destroy(self) -> None:
+        with self._closing, contextlib.suppress(NetlinkError):
+            # The driver gives each port back as it was.
+            self._rtnl.delete_link(self.ifindex)
+        self._memory.forget()
+
+    def close(self) -> None:
+        self._memory.released = True
+        self._memory.save()
+        self._closing.close()
+
+
+def _open(closing: ExitStack, name: str) -> tuple[Rtnl, TeamFamily]:
+    """Lock the name and find the driver; nothing is touched. In this order it is undone."""
+    closing.callback(Ownership(name).release)
+    rtnl = closing.enter_context(Rtnl())
+    with explained("driver"):
+        return rtnl, closing.enter_context(TeamFamily())

@@ -1,0 +1,91 @@
+"""What the team driver does not tell, and a successor needs: a small file in the run directory.
+
+The driver remembers the MACs that it gives back to its ports, but shows them to nobody, nor whether
+user space has set the carrier, nor who made the device. Must not know the driver.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import socket
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from pyteam.link import format_address, parse_address
+
+log = logging.getLogger(__name__)
+
+SO_NETNS_COOKIE: Final = 71
+_BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
+_NAMESPACE: Final = "/proc/thread-self/ns/net"
+
+
+def whereabouts() -> str:
+    """This boot and this network namespace: where an interface index means one device for ever."""
+    boot = _BOOT.read_text().strip()
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as probe:
+            cookie = int.from_bytes(probe.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8), "little")
+    except OSError:
+        # Before Linux 5.14. An inode may be used again when its namespace is gone; rarely so soon.
+        cookie = os.stat(_NAMESPACE).st_ino
+    return f"{boot}/{cookie}"
+
+
+@dataclass(slots=True)
+class Memory:
+    """Of one team device. ``path`` is the file; nothing is written until `save`."""
+
+    path: Path
+    ifindex: int
+    where: str = field(default_factory=whereabouts)
+    #: The last owner left on purpose (``teamd -N``); else it died and may be succeeded at once.
+    released: bool = False
+    carrier_is_set: bool = False
+    #: MACs of ports before they were ports, by ifindex.
+    addresses: dict[int, bytes] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, name: str, run_dir: str | os.PathLike[str], ifindex: int) -> Self:
+        """What is remembered of the device; a blank one when that is nothing, or of another device."""
+        blank = cls(Path(run_dir, f"{name}.kernel"), ifindex, released=True)
+        try:
+            found = cls._decode(blank.path, json.loads(blank.path.read_bytes()))
+        except FileNotFoundError:
+            return blank
+        except (OSError, ValueError) as error:
+            log.warning("%s: cannot read what was remembered of the team: %s", blank.path, error)
+            return blank
+        return found if (found.ifindex, found.where) == (blank.ifindex, blank.where) else blank
+
+    @classmethod
+    def _decode(cls, path: Path, document: dict[str, Any]) -> Self:
+        """Raises ValueError."""
+        try:
+            addresses = {int(port): parse_address(text) for port, text in document.pop("addresses").items()}
+            return cls(path=path, addresses=addresses, **document)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not written by this version: {error}") from error
+
+    def save(self) -> None:
+        """Replace the file at one go. Where that fails, the team works on, and a successor knows less."""
+        document = asdict(self)
+        document.pop("path")
+        document["addresses"] = {port: format_address(mac) for port, mac in self.addresses.items()}
+        fresh = self.path.with_name(self.path.name + ".new")
+        try:
+            fresh.write_text(json.dumps(document))
+            fresh.replace(self.path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                fresh.unlink()
+            log.warning("%s: cannot remember the ports' own addresses: %s", self.path, error.strerror)
+
+    def forget(self) -> None:
+        """The device is no more."""
+        with contextlib.suppress(FileNotFoundError):
+            self.path.unlink()

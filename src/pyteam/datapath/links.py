@@ -1,0 +1,60 @@
+"""The interfaces of the namespace, as a datapath last heard of them or read them itself."""
+
+from __future__ import annotations
+
+from pyteam.netlink.monitor import Change, LinkMonitor
+from pyteam.netlink.rtnl import LinkInfo, Rtnl
+
+
+class Links:
+    """Subscribed from the moment it is made. What is read here is news no longer in `receive`."""
+
+    def __init__(self, rtnl: Rtnl) -> None:
+        self._rtnl = rtnl
+        self._monitor = LinkMonitor(rtnl)
+        try:
+            self.known = {info.ifindex: info for info in self._monitor.snapshot()}
+        except BaseException:
+            self._monitor.close()
+            raise
+
+    def close(self) -> None:
+        self._monitor.close()
+
+    def fileno(self) -> int:
+        return self._monitor.fileno()
+
+    def read(self, ifindex: int) -> LinkInfo:
+        """The interface now. Raises `NetlinkError` with ENODEV."""
+        info = self._rtnl.link(ifindex)
+        self._note(info)
+        return info
+
+    def read_all(self) -> list[LinkInfo]:
+        """Every interface there is now."""
+        found = self._rtnl.links()
+        self.known = {}
+        for info in found:
+            self._note(info)
+        return found
+
+    def read_ports(self, team: int) -> list[LinkInfo]:
+        """The interfaces whose master the team device is now."""
+        found = self._rtnl.links(master=team)
+        for info in found:
+            self._note(info)
+        return found
+
+    def receive(self) -> list[Change]:
+        """What happened since the last call, without blocking; `known` has it already."""
+        changes = self._monitor.receive()
+        for change in changes:
+            if isinstance(change, LinkInfo):
+                self.known[change.ifindex] = change
+            else:
+                self.known.pop(change.ifindex, None)
+        return changes
+
+    def _note(self, info: LinkInfo) -> None:
+        self._monitor.note(info)
+        self.known[info.ifindex] = info
