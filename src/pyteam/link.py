@@ -45,3 +45,8 @@ class Link:
 def format_address(address: bytes) -> str:
     """A MAC as users write it: ``02:00:00:00:00:01``."""
     return ":".join(f"{byte:02x}" for byte in address)
+
+
+def parse_address(text: str) -> bytes:
+    """The inverse of `format_address`. Raises ValueError."""
+    return bytes.fromhex(text.replace(":", ""))

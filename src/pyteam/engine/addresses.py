@@ -35,17 +35,16 @@ class Addresses:
         self._own: dict[int, bytes] = {}
         self._active = 0
         #: Somebody chose it: no first port changes it.
-        self._chosen = config.hwaddr is not None
+        self.chosen = config.hwaddr is not None
         if adopted is not None and adopted.members and ifindex in adopted.addresses:
             self._team.want(adopted.addresses[ifindex])
         if config.hwaddr is not None:
             self._team.want(config.hwaddr)
 
     def first_port(self, link: Link) -> None:
-        """The team has no ports yet, and this one is next."""
-        if not self._chosen:
-            # Before it is a port its address is still its own, even one that a user gave it.
-            self._team.want(link.permanent_address if link.member else link.address)
+        """This is the team's only port now."""
+        if not self.chosen:
+            self._team.want(link.permanent_address)
 
     def join(self, link: Link, active: bool) -> None:
         """It became a port; ``active``: it was adopted as the active one."""
@@ -62,8 +61,6 @@ class Addresses:
         """It is a port no longer: whose MAC it has now is not ours to say."""
         self._ports.pop(ifindex, None)
         self._own.pop(ifindex, None)
-        if self._active == ifindex:
-            self._active = 0
 
     def switch(self, active: int) -> None:
         """The active port is this one now; 0: none."""
@@ -92,7 +89,7 @@ class Addresses:
         if link.ifindex == self._ifindex:
             if self._team.see(link.address):
                 self._team.accept()
-                self._chosen = True
+                self.chosen = True
                 self._follow()
         elif (wish := self._ports.get(link.ifindex)) is not None:
             outside = wish.see(link.address)

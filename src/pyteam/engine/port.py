@@ -85,7 +85,6 @@ class Port:
         """It became a port; its watches begin with ``up``, or where they were when ``history`` ends."""
         self.joined = number
         self.released = False
-        self._refused = None
         self.priority = Wish[int]()
         self.priority.want(self.config.prio)
         self.watches = [watch_class(config)(config, up) for config in self._watch_configs()]

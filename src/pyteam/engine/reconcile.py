@@ -96,8 +96,9 @@ def _commands(actual: Actual, desired: Desired) -> Iterator[Command]:
     )
     if desired.carrier and _carrier_differs(actual, desired):
         yield SetCarrier(True)
-    yield from _take(options, lambda option: option.key == ACTIVE_PORT)
+    # In this order: the new active port may have no carrier yet, and the old one none any more.
     yield from _take(options, lambda option: option.key == FAILOVER_ORDER)
+    yield from _take(options, lambda option: option.key == ACTIVE_PORT)
     yield from _take(addresses, lambda change: change.ifindex == team)
     yield from addresses.values()
     yield from options.values()

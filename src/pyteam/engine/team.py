@@ -7,7 +7,7 @@ What a port is worth, who is active and who has which MAC is decided next door (
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from pyteam.config import PortConfig, TeamConfig
@@ -70,7 +70,7 @@ class Team:
         self._runner = make_runner(config.runner)
         self._runner.active = self._active = self._adopted_active()
         self._addresses = Addresses(config, self._runner.hwaddr_policy, ifindex, adopted)
-        self._options = _team_options(config, self._runner.mode, self._runner.burst_count)
+        self._options = self._runner.team_options(config)
         self._port_configs = dict(config.ports)
         #: Every interface there is, wanted or not: one may be wanted later, or take a wanted name.
         self._links: dict[int, Link] = {}
@@ -79,8 +79,6 @@ class Team:
         self._by_ifindex: dict[int, Port] = {}
         #: Ports that nobody wants but that were not yet seen without the team.
         self._leaving: set[int] = set()
-        #: Whose MAC the team took.
-        self._donor: Port | None = None
         self._joins = 0
         self._started = False
         self._messages: list[Message] = []
@@ -215,7 +213,7 @@ class Team:
     def _join(self, now: float, port: Port, link: Link) -> None:
         adopted = link.ifindex in self._adopted.members and not self._started
         if not adopted and not self._joined():
-            self._take_address()
+            self._addresses.first_port(link)
         self._joins += 1
         up = adopted and bool(self._adopted.options.get(OptionKey("user_linkup", link.ifindex)))
         past = self._history.watches.get(port.name, ()) if adopted else ()
@@ -287,8 +285,6 @@ class Team:
         if port is None:
             return False
         port.refuse(errno)
-        if port is self._donor:
-            self._take_address()
         return True
 
     def _port_configured(self, now: float, name: str, config: PortConfig) -> bool:
@@ -338,8 +334,6 @@ class Team:
             for port in ports:
                 if port.ifindex == self._active:
                     self._info(f'Changed active port to "{port.name}".')
-        if not ports:
-            self._take_address()
 
     def _wanted(self) -> Desired:
         ports = self._candidates()
@@ -362,17 +356,10 @@ class Team:
         """The event shows the device otherwise than it should be."""
         match event:
             case LinkSeen(link):
-                wrong = self._desired.addresses.get(link.ifindex, link.address) != link.address
-                return wrong or (link.ifindex in self._desired.members) != link.member
+                return self._desired.addresses.get(link.ifindex, link.address) != link.address
             case OptionSeen(key, value):
                 return self._desired.options.get(key, value) != value
         return False
-
-    def _take_address(self) -> None:
-        """The team has the MAC of its first port, be it only about to become one."""
-        self._donor = next(iter(self._candidates()), None)
-        if self._donor is not None and self._donor.link is not None:
-            self._addresses.first_port(self._donor.link)
 
     # Helpers.
 
@@ -383,8 +370,13 @@ class Team:
 
     def _candidates(self) -> list[Port]:
         """Those that should be ports: joined ones first, then in the order of the configuration."""
-        waiting = {id(port): port for port in self._ports.values() if port.desired and not port.joined}
-        return [*self._joined(), *waiting.values()]
+        joined = self._joined()
+        # A port that was renamed is there under each of its names.
+        waiting = {port.ifindex: port for port in self._ports.values() if port.desired and not port.joined}
+        if not joined and not self._addresses.chosen:
+            # Nobody gives the team its MAC but the first port, so that one must be in before the others.
+            return list(waiting.values())[:1]
+        return [*joined, *waiting.values()]
 
     def _new_port(self, name: str, asked: bool) -> Port:
         config = self._port_configs.get(name, PortConfig())
@@ -404,15 +396,3 @@ class Team:
 
     def _info(self, text: str) -> None:
         self._messages.append(Message(Level.INFO, text))
-
-
-def _team_options(config: TeamConfig, mode: str, count: int | None) -> dict[OptionKey, OptionValue]:
-    bursts = {"notify_peers": config.notify_peers, "mcast_rejoin": config.mcast_rejoin}
-    options: dict[OptionKey, OptionValue] = {OptionKey("mode"): mode}
-    for name, burst in bursts.items():
-        values: Iterable[tuple[str, int | None]] = (
-            ("count", count if burst.count is None else burst.count),
-            ("interval", burst.interval),
-        )
-        options |= {OptionKey(f"{name}_{key}"): value for key, value in values if value is not None}
-    return options

@@ -16,21 +16,23 @@ class Wish(Generic[T]):
     def __init__(self, seen: T | None = None) -> None:
         self.value: T | None = None
         self.seen = seen
-        self._echoes: set[T] = set()
+        #: Wishes that were not seen yet, oldest first.
+        self._echoes: list[T] = []
 
     def want(self, value: T) -> None:
         if value != self.value:
             self.value = value
-            self._echoes.add(value)
+            self._echoes.append(value)
 
     def see(self, value: T) -> bool:
         """True when it was somebody else."""
         changed = self.seen is not None and value != self.seen
         self.seen = value
-        if value == self.value:
-            self._echoes.clear()
+        if value in self._echoes:
+            # News may skip some, but do not come in another order.
+            del self._echoes[: self._echoes.index(value) + 1]
             return False
-        return changed and value not in self._echoes
+        return changed and value != self.value
 
     def accept(self) -> None:
         """What was seen last is what is wanted from now on."""

@@ -17,7 +17,7 @@ from pyteam.options import OptionKey, OptionValue
 
 
 class ActiveBackup(Runner):
-    """Best is, in this order: ``prio``, speed, duplex, already active, longest a port."""
+    """Best is, in this order: ``prio``, speed, duplex, already active, lowest ifindex."""
 
     name = mode = "activebackup"
     burst_count = 1
@@ -35,10 +35,11 @@ class ActiveBackup(Runner):
         usable = {port.ifindex: port for port in ports if port.up}
         active = usable.get(self.active)
         if active is None or not active.sticky:
-            # The first of equals wins, so the order of ports makes the oldest win.
-            self.active = max(
-                usable, key=lambda ifindex: (_worth(usable[ifindex]), ifindex == self.active), default=0
+            # Nothing here may depend on who came first: a new daemon could not know.
+            best = max(
+                usable.values(), key=lambda port: (*_worth(port), port is active, -port.ifindex), default=None
             )
+            self.active = best.ifindex if best else 0
 
     def choose(self, ifindex: int) -> bool:
         self.active = ifindex
@@ -51,8 +52,8 @@ class ActiveBackup(Runner):
         if self.active:
             # While there is none, the datapath keeps the last: nobody takes its traffic.
             options[OptionKey("activeport")] = self.active
-        spares = sorted((port for port in ports if port.ifindex != self.active), key=_rank, reverse=True)
-        order = [port.ifindex for port in spares]
+        # The active port too: so the order is right before and after a switch.
+        order = [port.ifindex for port in sorted(ports, key=_rank, reverse=True)]
         options[OptionKey("failover_order")] = struct.pack(f"={len(order)}I", *order)
         return options
 
@@ -65,6 +66,6 @@ def _worth(port: Port) -> tuple[int, int, int]:
     return port.prio, port.speed, port.duplex
 
 
-def _rank(port: Port) -> tuple[bool, bool, tuple[int, int, int]]:
+def _rank(port: Port) -> tuple[int, ...]:
     """For the fail-over inside the datapath, which knows the carrier but not why a port is up."""
-    return port.up, port.usable, _worth(port)
+    return port.up, port.usable, *_worth(port), -port.ifindex

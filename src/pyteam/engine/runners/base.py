@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from pyteam.config import TeamConfig
 from pyteam.engine.port import Port
 from pyteam.engine.snapshot import Setting
 from pyteam.options import OptionKey, OptionValue
@@ -28,6 +29,17 @@ class Runner:
 
     def __init__(self, config: Any) -> None:
         self.config = config
+
+    def team_options(self, config: TeamConfig) -> dict[OptionKey, OptionValue]:
+        """What it asks of the datapath whatever the ports are; what is not configured is nobody's wish."""
+        options: dict[OptionKey, OptionValue] = {OptionKey("mode"): self.mode}
+        for name, burst in (("notify_peers", config.notify_peers), ("mcast_rejoin", config.mcast_rejoin)):
+            count = self.burst_count if burst.count is None else burst.count
+            if count is not None:
+                options[OptionKey(f"{name}_count")] = count
+            if burst.interval is not None:
+                options[OptionKey(f"{name}_interval")] = burst.interval
+        return options
 
     def decide(self, ports: Sequence[Port]) -> None:
         """Some fact of the ports (oldest first) may have changed: choose anew if it did."""

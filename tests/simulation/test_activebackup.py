@@ -1,0 +1,235 @@
+"""The activebackup runner on the simulated datapath: which port carries the traffic, and when."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from pyteam.config import ActiveBackupRunner, EthtoolWatch, PortConfig
+from pyteam.engine.events import ActivePortChosen, OptionSeen, PortConfigured, PortUnwanted
+from pyteam.link import DUPLEX_HALF, SPEED_UNKNOWN
+from pyteam.options import OptionKey
+from tests.simulation.harness import Host, config
+
+BACKUP = ActiveBackupRunner()
+PLAIN = PortConfig()
+
+
+def prio(value: int, sticky: bool = False) -> PortConfig:
+    return PortConfig(prio=value, sticky=sticky)
+
+
+def order(host: Host) -> list[str]:
+    raw = host.option("failover_order")
+    assert isinstance(raw, bytes)
+    return [host.datapath.link(ifindex).name for (ifindex,) in struct.iter_unpack("=I", raw)]
+
+
+def test_the_first_port_becomes_active_and_the_others_are_disabled() -> None:
+    host = Host("a", "b").start(config(BACKUP, a=PLAIN, b=PLAIN))
+    assert host.active == "a"
+    assert host.enabled == host.sending == {"a"}
+    assert host.option("mode") == "activebackup"
+    assert host.option("notify_peers_count") == host.option("mcast_rejoin_count") == 1
+    assert order(host) == ["a", "b"]
+    assert host.log == ["a: ethtool-link went up.", 'Changed active port to "a".', "b: ethtool-link went up."]
+
+
+def test_a_cut_loses_nothing_and_the_daemon_follows_the_datapath() -> None:
+    host = Host("a", "b", "c").start(config(BACKUP, a=PLAIN, b=PLAIN, c=PLAIN))
+    host.world.cut("a")
+    assert host.sending == {"b"}, "the datapath has diverted before the engine was told"
+    host.settle()
+    assert host.sending == host.enabled == {"b"}
+    assert host.log[-2:] == ["a: ethtool-link went down.", 'Changed active port to "b".']
+    assert order(host) == ["b", "c", "a"]
+    host.mend("a")
+    assert host.active == "b", "an equal port takes nothing back"
+
+
+def test_when_all_are_down_the_datapath_keeps_its_active_port_but_it_is_disabled() -> None:
+    host = Host("a", "b").start(config(BACKUP, a=PLAIN, b=PLAIN))
+    host.cut("b")
+    host.cut("a")
+    assert host.active == ""
+    assert host.enabled == set()
+    assert host.option("activeport") == host.index("a")
+    host.mend("b")
+    assert host.active == "b"
+    assert host.enabled == host.sending == {"b"}
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        ({"prio": 1, "speed": 10}, {"prio": 0, "speed": 100_000}),
+        ({"speed": 1000, "duplex": DUPLEX_HALF}, {"speed": 100}),
+        ({"speed": 100}, {"speed": 100, "duplex": DUPLEX_HALF}),
+        ({"speed": 10}, {"speed": SPEED_UNKNOWN}),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_the_best_port_is_found_by_prio_then_speed_then_duplex(
+    better: dict[str, int], worse: dict[str, int], first: bool
+) -> None:
+    offers = {"better": better, "worse": worse}
+    names = ["better", "worse"] if first else ["worse", "better"]
+    host = Host(*names)
+    for name, offer in offers.items():
+        host.world.set_speed(name, offer.get("speed", 1000), offer.get("duplex", 1))
+    host.start(config(BACKUP, **{name: prio(offers[name].get("prio", 0)) for name in names}))
+    assert host.active == "better"
+
+
+def test_a_better_port_takes_over_when_it_returns() -> None:
+    host = Host("a", "b").start(config(BACKUP, a=prio(10), b=PLAIN))
+    host.cut("a")
+    assert host.active == "b"
+    host.mend("a")
+    assert host.active == "a"
+
+
+def test_a_sticky_port_stays_while_its_link_is_up() -> None:
+    host = Host("a", "b").start(config(BACKUP, a=prio(10), b=prio(0, sticky=True)))
+    host.cut("a")
+    host.mend("a")
+    assert host.active == "b"
+    host.cut("b")
+    assert host.active == "a"
+
+
+def test_a_port_that_becomes_faster_takes_over() -> None:
+    host = Host("a", "b").start(config(BACKUP, a=PLAIN, b=PLAIN))
+    host.world.set_speed("b", 10_000)
+    host.settle()
+    assert host.active == "b"
+
+
+def test_a_priority_set_from_outside_is_followed_and_not_fought() -> None:
+    host = Host("a", "b").start(config(BACKUP, a=PLAIN, b=PLAIN))
+    host.datapath.set_option(OptionKey("priority", host.index("b")), 7)
+    host.settle()
+    assert host.active == "b"
+    host.repair()
+    assert host.option("priority", "b") == 7
+
+
+def test_the_echo_of_an_older_priority_changes_nothing() -> None:
+    host = Host("a", "b").start(config(BACKUP, a=prio(5), b=prio(3)))
+    key = OptionKey("priority", host.index("a"))
+    host.handle(PortConfigured("a", prio(6)))
+    host.handle(PortConfigured("a", prio(7)))
+    for echo in (5, 6):
+        assert host.handle(OptionSeen(key, echo)).desired.options[key] == 7
+    assert host.handle(OptionSeen(key, 8)).desired.options[key] == 8
+
+
+def test_a_user_may_choose_any_member_until_the_next_decision() -> None:
+    host = Host("a", "b").start(config(BACKUP, a=prio(10), b=PLAIN))
+    host.tell(ActivePortChosen(host.index("b")))
+    assert host.active == "b"
+    assert host.enabled == {"b"}
+    assert host.log[-1] == 'Changed active port to "b".'
+    host.repair()
+    assert host.active == "b"
+    host.cut("b")
+    assert host.active == "a"
+    host.tell(ActivePortChosen(host.index("b")))
+    assert (host.active, host.sending) == ("b", {"a"}), "chosen without a link: the datapath diverts"
+    host.mend("b")
+    assert host.active == "a"
+
+
+def test_what_is_no_port_cannot_be_chosen() -> None:
+    host = Host("a", "x").start(config(BACKUP, a=PLAIN))
+    host.tell(ActivePortChosen(host.index("x")))
+    assert host.active == "a"
+
+
+@pytest.mark.parametrize("how", ["unplug", "release", "unwant"])
+def test_the_next_best_port_takes_over_at_once_when_the_active_one_is_lost(how: str) -> None:
+    host = Host("a", "b", "c").start(config(BACKUP, a=prio(9), b=prio(1), c=prio(5)))
+    match how:
+        case "unplug":
+            host.world.unplug("a")
+            assert host.sending == {"c"}
+            host.settle()
+        case "release":
+            host.world.release("a")
+            assert host.sending == {"c"}
+            host.settle()
+        case "unwant":
+            host.tell(PortUnwanted("a"))
+    assert host.active == "c"
+    assert host.sending == host.enabled == {"c"}
+    assert host.ports == ["b", "c"]
+
+
+def test_what_somebody_else_changed_is_repaired() -> None:
+    host = Host("a", "b").start(config(BACKUP, a=PLAIN, b=PLAIN))
+    host.datapath.set_option(OptionKey("enabled", host.index("a")), False)
+    host.datapath.set_option(OptionKey("activeport"), host.index("b"))
+    host.settle()
+    assert host.enabled == host.sending == {"a"}
+    host.datapath.set_option(OptionKey("enabled", host.index("a")), False)
+    host.datapath.receive()
+    assert host.enabled == set(), "nobody has told the engine"
+    host.repair()
+    assert host.enabled == {"a"}
+
+
+def test_spares_are_ranked_by_watch_then_carrier_then_worth() -> None:
+    slow = PortConfig(prio=50, link_watch=(EthtoolWatch(delay_up=1000),))
+    ports = {"a": prio(99), "b": prio(1), "c": prio(2), "slow": slow, "dead": prio(70)}
+    host = Host(*ports)
+    host.world.cut("dead")
+    host.start(config(BACKUP, **ports))
+    assert host.active == "a"
+    assert order(host) == ["a", "c", "b", "slow", "dead"]
+
+
+def test_a_restart_on_a_live_device_does_nothing() -> None:
+    settings = config(BACKUP, a=prio(5), b=prio(0, sticky=True), c=PLAIN)
+    host = Host("a", "b", "c").start(settings)
+    host.cut("a")
+    host.mend("a")
+    assert host.active == "b", "sticky"
+    for history in (None, host.team.save()):
+        host.restart(settings, history)
+        assert host.done == []
+        assert host.log == []
+        assert host.active == "b"
+
+
+def test_a_restart_sees_what_happened_meanwhile() -> None:
+    settings = config(BACKUP, a=PortConfig(link_watch=(EthtoolWatch(delay_down=60_000),)), b=PLAIN)
+    host = Host("a", "b").start(settings)
+    host.world.cut("a")
+    host.restart(settings)
+    assert host.active == "b"
+    assert host.log == ["a: ethtool-link went down.", 'Changed active port to "b".']
+
+
+def test_history_keeps_delays_and_counts_over_a_restart() -> None:
+    settings = config(BACKUP, a=PortConfig(link_watch=(EthtoolWatch(delay_down=2000),)), b=PLAIN)
+    host = Host("a", "b").start(settings)
+    host.cut("b")
+    host.mend("b")
+    host.world.cut("a")
+    host.restart(settings, host.team.save())
+    assert host.active == "a"
+    assert host.port("b").watches[0].down_count == 1
+    host.advance(2.5)
+    assert host.active == "b"
+
+
+def test_history_names_the_active_port_where_the_device_does_not() -> None:
+    settings = config(BACKUP, a=PLAIN, b=PLAIN)
+    host = Host("a", "b").start(settings)
+    host.cut("a")
+    host.mend("a")
+    history = host.team.save()
+    host.datapath.set_option(OptionKey("enabled", host.index("b")), False)
+    host.restart(settings, history)
+    assert history.active_port == host.active == "b"
