@@ -203,7 +203,7 @@ class SimulatedDatapath:
         device = self._device
         able = [port for port in device.ports if self.world.interface(port).usable]
         if device.mode == "activebackup":
-            order = (device.active, *_spares(device)) if self._in_use("tx_enabled") else ()
+            order = (device.active, *_spares(device))
             return frozenset([port for port in order if port in able][:1])
         enabled = [port for port in able if device.mode != NO_MODE and device.flag("tx_enabled", port)]
         return frozenset(port for port in enabled if self.world.linkup(device, port))
@@ -214,15 +214,9 @@ class SimulatedDatapath:
         able = frozenset(port for port in device.ports if self.world.interface(port).usable)
         enabled = frozenset(port for port in device.ports if device.flag("rx_enabled", port))
         if device.mode == "activebackup":
-            active = able & {device.active}
-            # The other side has diverted too when the active port has no carrier.
-            return (active or able) if self._in_use("rx_enabled") else frozenset()
+            # Where the active port has no carrier, or is not in use, the other side has diverted, too.
+            return able & enabled & {device.active} or able
         return able & enabled if device.mode != NO_MODE else frozenset()
-
-    def _in_use(self, option: str) -> bool:
-        """An active port that is disabled carries nothing; one that is gone has its spares."""
-        device = self._device
-        return device.active not in device.ports or device.flag(option, device.active)
 
     def transmit(self, size: int = 64) -> frozenset[int]:
         """Send one packet and count it; the ports that it left by, none when it was lost."""

@@ -112,13 +112,18 @@ class Options:
         ports = self._record.ports
         if self.mode != _ACTIVE_BACKUP:
             return [ifindex for ifindex, port in ports.items() if port.tx_enabled and _verdict(port)]
-        spares = [port for port in self._record.failover_order if port in ports and port != self.active]
-        return [self.active, *spares] if self.active else []
+        # Without an active port (it vanished, or all watches say down) whatever has carrier will do:
+        # nothing is gained by dropping what might arrive.
+        wanted = (self.active, *self._record.failover_order)
+        return [port for port in dict.fromkeys(wanted) if port in ports]
 
     def receivers(self) -> set[int]:
         """The ports whose frames are the team's."""
-        receiving = {ifindex for ifindex, port in self._record.ports.items() if port.rx_enabled}
-        return receiving & {self.active} if self.mode == _ACTIVE_BACKUP else receiving
+        ports = self._record.ports
+        receiving = {ifindex for ifindex, port in ports.items() if port.rx_enabled}
+        if self.mode != _ACTIVE_BACKUP:
+            return receiving
+        return receiving & {self.active} or set(ports)
 
 
 def _set_port_option(port: PortRecord, name: str, value: OptionValue) -> None:
