@@ -48,7 +48,7 @@ class Plan:
 
 
 QUICK: Final = Plan(repetitions=1, seconds=0.5, idle=2)
-FULL: Final = Plan(repetitions=5, seconds=2, idle=20)
+FULL: Final = Plan(repetitions=7, seconds=1, idle=20)
 
 
 @dataclass

@@ -70,6 +70,13 @@ def wait_for(look: Callable[[], Answer], what: str, patience: float = PATIENCE) 
     return answer
 
 
+def alive(pid: int) -> bool:
+    """Whether the process still runs; one that only waits to be reaped does not."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
 @dataclass(frozen=True)
 class Host:
     """One network namespace, made by a `Lab`."""
@@ -132,6 +139,18 @@ class Cable:
 
     def plug(self, end: Host) -> None:
         end.ip("link", "set", "dev", self.name, "up")
+
+    def rings(self, on: bool) -> None:
+        """Give both ends receive rings, as network cards have them, or take them away again.
+
+        Without one, a veth end that is taken down refuses what reaches it for the few microseconds
+        until its peer has lost the carrier (net/core/dev.c stops the backlog first), and the sender
+        cannot know: up to nine packets of a burst. With one, what has crossed the cable is delivered.
+        The ring serves packets of a peer without TSO only (drivers/net/veth.c), which costs TCP.
+        """
+        ring, segmentation = ("on", "off") if on else ("off", "on")
+        for host in (self.a, self.b):
+            host.run("ethtool", "-K", self.name, "gro", ring, "tso", segmentation)
 
 
 class Lab:
@@ -216,7 +235,7 @@ def sweep() -> None:
 
 def _stale(path: Path) -> bool:
     match = NAME.fullmatch(path.name)
-    return match is not None and not Path("/proc", match[1]).exists()
+    return match is not None and not alive(int(match[1]))
 
 
 def _pids(netns: str) -> list[int]:

@@ -90,11 +90,14 @@ def cut(
 ) -> Tally:
     """Cut the active cable, at the sender's end or the receiver's, under traffic one way.
 
-    The cable is plugged in again once both hosts have moved to the other one.
+    The cable is plugged in again once both hosts have moved to the other one. Cables have receive
+    rings meanwhile, so that what counts is what the contender lost, not what the closing end refused.
     """
     assert contender.active is not None, "one cable has nothing to fail over to"
     name = contender.active("")
     cable = contender.cable(name)
+    for each in contender.cables:
+        each.rings(True)
     for team in contender.teams:
         if daemons is Daemons.STOPPED:
             team.signal(signal.SIGSTOP)
@@ -114,6 +117,8 @@ def cut(
             team.start("-o")
     contender.active(name)
     cable.plug(contender.a if here else contender.b)
+    for each in contender.cables:
+        each.rings(False)
     if flow.missed:
         raise CommandError(f"the receiver was too slow for {flow.missed} packets: nothing was measured")
     return flow.tally(window)

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from bench.hosts import PATIENCE, CommandError, Host, wait_for
+from bench.hosts import PATIENCE, CommandError, Host, alive, wait_for
 
 DEVICE: Final = "team0"
 PORTS: Final = ("eth0", "eth1")
@@ -81,7 +81,7 @@ class Team:
         """Kill the daemon with -9 and wait until it is gone."""
         pid = self.pid
         os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: not _alive(pid), f"the end of teamd {pid} of host {self.host.name}")
+        wait_for(lambda: not alive(pid), f"the end of teamd {pid} of host {self.host.name}")
 
     def teamdctl(self, *argv: str) -> str:
         return self.host.run(*program("teamdctl"), f"--run-dir={self.directory}", DEVICE, *argv)
@@ -136,9 +136,3 @@ def same_port(teams: Sequence[Team], unlike: str = "") -> str:
         return "" if others or name == unlike else name
 
     return wait_for(agreed, "an active port that both hosts agree on")
-
-
-def _alive(pid: int) -> bool:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False

@@ -47,5 +47,5 @@ def failures(
         if rate < LOWEST_RATE:
             found.append(f"{flow}: only {rate:.0f} packets/s: this machine is too busy to prove anything")
         if late:
-            found.append(f"{flow}: the receiving process was too slow for {late} packets (try --rate 20000)")
+            found.append(f"{flow}: the receiving process was too slow for {late} packets (try --rate 30000)")
     return found

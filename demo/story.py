@@ -36,6 +36,8 @@ class Story:
         screen.headline("two hosts, two cables, a team on each")
         self._a, self._b = lab.host("a"), lab.host("b")
         self._cables = {port: lab.cable(port, self._a, self._b) for port in PORTS}
+        for cable in self._cables.values():
+            cable.rings(True)
         self._directory, self._rate = lab.directory, rate
         self.teams = Team(self._a, lab.directory, datapath), Team(self._b, lab.directory, datapath)
         self.flows: list[Flow] = []
