@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from pyteam.frames import announce
-from pyteam.netlink.multicast import read_groups
 from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl
 from pyteam.netlink.stacked import stacked_on
 from pyteam.options import OptionKey, OptionValue
@@ -83,6 +81,9 @@ class Announcer:
         return (link for link in links if link.up and link.ifindex in concerned)
 
     def _notify_peers(self) -> None:
+        # Imported when first needed, which is after the daemon has answered: a start has 300 ms.
+        from pyteam.frames import announce
+
         addresses = self._rtnl.addresses()
         for link in self._speakers():
             frames = []
@@ -96,6 +97,9 @@ class Announcer:
             _send(link, frames)
 
     def _mcast_rejoin(self) -> None:
+        from pyteam.frames import announce
+        from pyteam.netlink.multicast import read_groups
+
         addresses = self._rtnl.addresses()
         for link in self._speakers():
             groups = read_groups(link.ifindex)
