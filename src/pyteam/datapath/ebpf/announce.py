@@ -41,7 +41,7 @@ class Burst:
     def handle_timeout(self, now: float) -> None:
         if self.left and now >= self.due:
             self.left -= 1
-            self.due = now + self.interval / 1000
+            self.due = max(self.due + self.interval / 1000, now)
             self.send()
 
 
