@@ -14,11 +14,12 @@ STAMP  := .venv/installed-$(shell cat pyproject.toml constraints.txt setup.py | 
 # What building, the demo and the tests call; bench adds what it compares with.
 PACKAGES       := clang llvm libbpf-dev libbpf1 iproute2 ethtool tcpdump procps libteam-utils python3 python3-venv
 BENCH_PACKAGES := openvswitch-switch iperf3
+LAB_PACKAGES   := qemu-system-x86 busybox-static kmod
 
 # Tests to run: a floor (make test FLOOR=unit) or, without it, all of them, cheapest first.
 FLOOR :=
 
-.PHONY: help setup demo test bench lint fmt clean packages bench-packages
+.PHONY: help setup demo test bench lab lab-shell bench-lab lint fmt clean packages bench-packages lab-packages
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -28,11 +29,20 @@ setup: packages $(STAMP) $(OBJECT) ## system packages, .venv, BPF object; quick 
 demo: setup ## two hosts, two cables, cuts under load: watch nothing get lost
 	@$(PYTHON) -m demo
 
-test: setup ## all floors, cheapest first; one floor: make test FLOOR=netns
+test: setup lab-packages ## all floors, cheapest first; one floor: make test FLOOR=netns
 	@timeout --foreground -s INT -k 30 1200 $(PYTHON) -m pytest $(if $(FLOOR),-m $(FLOOR))
 
 bench: setup bench-packages ## ratios against a plain veth and Open vSwitch
 	@$(PYTHON) -m bench
+
+lab: setup lab-packages ## the tests of the lab: the real drivers and peers, in a virtual machine
+	@$(PYTHON) -m pytest tests/lab
+
+lab-shell: setup lab-packages ## a prompt in the kernel of the lab
+	@$(PYTHON) -m lab
+
+bench-lab: setup lab-packages ## on the kernel of the lab: our datapaths, the original, bonding
+	@$(PYTHON) -m lab.bench
 
 lint: setup ## ruff, mypy --strict, import contract
 	@$(PYTHON) -m pytest tests/test_linters.py
@@ -42,12 +52,14 @@ fmt: $(STAMP) ## put imports and layout in order
 	@$(PYTHON) -m ruff format .
 
 clean: ## remove everything that is built
-	rm -rf .venv build dist src/*.egg-info $(OBJECT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .lab build dist src/*.egg-info $(OBJECT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 packages: ; @$(call install,$(PACKAGES))
 
 bench-packages: ; @$(call install,$(BENCH_PACKAGES))
+
+lab-packages: ; @$(call install,$(LAB_PACKAGES)); lab/kernel.sh .lab
 
 # Open vSwitch would start itself on installation: only bench starts it, in its own directory. The
 # policy file is Debian's way to say so; one that is there already is its owner's, and left alone.
@@ -73,7 +85,7 @@ $(STAMP):
 			then echo "setup: .venv from $$(command -v "$$python")"; "$$python" -m venv .venv; break; fi; \
 		done; \
 		[ -x $(PYTHON) ] || { echo "setup: no Python 3.11 or newer with venv (Debian: python3-venv)" >&2; exit 1; }; }
-	$(PYTHON) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(PYTHON) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test,lab]'
 	@rm -f .venv/installed-*; touch $@
 
 $(OBJECT): $(wildcard bpf/*.[ch]) setup.py | $(STAMP)

@@ -79,7 +79,7 @@ def openvswitch(lab: Lab) -> Contender:
 
 def team(lab: Lab, datapath: str) -> Contender:
     """The daemons do not run yet; `start` starts them."""
-    a, b = lab.host("team-a"), lab.host("team-b")
+    a, b = lab.host(f"{datapath}-a"), lab.host(f"{datapath}-b")
     cables = tuple(lab.cable(port, a, b) for port in PORTS)
     teams = Team(a, lab.directory, datapath), Team(b, lab.directory, datapath)
     return Contender(

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
-from typing import NoReturn
 
 import pyteam
 from pyteam.config import ConfigError, Document
-from pyteam.daemon import pidfile
+from pyteam.daemon import logs, pidfile
 from pyteam.daemon.arguments import Arguments, UsageError, help_text, parse
 from pyteam.errors import PyteamError
 
+log = logging.getLogger(__name__)
+
 
 def main(argv: list[str] | None = None) -> int:
-    """Run with these words (default: the process's). Returns the exit code: 0, 1, or 2 (see teamd(8))."""
+    """Run with these words (default: the process's). Returns the exit code: 0, 1 or 2 (docs/teamd.md)."""
     words = sys.argv if argv is None else argv
     program = os.path.basename(words[0])
+    # Whatever goes wrong before the daemon has its own log belongs on the terminal.
+    logs.start("stderr", program)
     try:
         return _run(program, parse(words[1:]))
     except ConfigError as error:
         for problem in error.problems:
-            _say(program, problem)
-        _say(program, "Failed to load config.")
+            log.error("%s", problem)
+        log.error("Failed to load config.")
     except UsageError as error:
-        _say(program, str(error))
+        log.error("%s", error)
     except (PyteamError, OSError) as error:
-        _say(program, f"Failed: {error}")
+        log.error("Failed: %s", error)
     return 1
 
 
@@ -41,18 +45,19 @@ def _run(program: str, arguments: Arguments) -> int:
             print(f"{program} {pyteam.__version__}")
             return 0
     for warning in arguments.warnings:
-        _say(program, warning)
+        log.warning("%s", warning)
     document = _load(arguments)
     if arguments.team_device is not None:
         document = document.with_device(arguments.team_device)
-    if arguments.command == "check-config":
-        return _check(program, document)
-    if arguments.command in ("kill", "check"):
-        return _signal(program, arguments, document)
+    match arguments.command:
+        case "check-config":
+            return _check(arguments, document)
+        case "kill" | "check":
+            return _signal(arguments, document)
     from pyteam.daemon.run import run
 
     for warning in document.warnings:
-        _say(program, warning)
+        log.warning("%s", warning)
     return run(program, arguments, document)
 
 
@@ -69,17 +74,19 @@ def _load(arguments: Arguments) -> Document:
     return Document.parse("{}")
 
 
-def _check(program: str, document: Document) -> int:
+def _check(arguments: Arguments, document: Document) -> int:
     """--check-config: what a start would say, without the network."""
     from pyteam.engine.team import Team
 
+    if arguments.config_text is None and arguments.config_file is None:
+        raise UsageError("--check-config: nothing to check, give -f FILE or -c TEXT")
     for warning in document.warnings:
-        _say(program, warning)
+        log.warning("%s", warning)
     Team(document.team, 1)
     return 0
 
 
-def _signal(program: str, arguments: Arguments, document: Document) -> int:
+def _signal(arguments: Arguments, document: Document) -> int:
     """-k and -e: for a daemon that runs already."""
     from pyteam.daemon.run import pid_path
 
@@ -89,21 +96,13 @@ def _signal(program: str, arguments: Arguments, document: Document) -> int:
     if arguments.command == "check":
         return 0 if pid else 1
     if not pid:
-        _say(program, "Daemon not running")
+        log.error("Daemon not running")
         return 1
     if not pidfile.kill(pid):
-        _say(program, f"Failed to kill daemon: process {pid} did not end in {pidfile.KILL_PATIENCE:.0f} s")
+        log.error("Failed to kill daemon: process %d runs after %.0f s still", pid, pidfile.KILL_PATIENCE)
         return 1
     return 0
 
 
-def _say(program: str, text: str) -> None:
-    print(f"{program}: {text}", file=sys.stderr)
-
-
-def entry() -> NoReturn:
-    sys.exit(main())
-
-
 if __name__ == "__main__":
-    entry()
+    sys.exit(main())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import getopt
 import os
-from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NamedTuple
 
 from pyteam.errors import PyteamError
 
@@ -13,18 +13,20 @@ Command = Literal["run", "help", "kill", "check", "version", "check-config"]
 
 
 class UsageError(PyteamError, ValueError):
-    """The command line cannot be understood; the text is getopt's or ours."""
+    """The command line cannot be understood, or asks for what cannot be; the text says what."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Arguments:
     """What was asked for; what was not is at its default."""
 
     command: Command = "run"
     daemonize: bool = False
+    #: Absolute.
     config_file: str | None = None
     config_text: str | None = None
     pid_file: str | None = None
+    #: How many -g.
     debug: int = 0
     log_output: str | None = None
     force_recreate: bool = False
@@ -37,12 +39,14 @@ class Arguments:
     usock: bool = True
     datapath: str | None = None
     run_dir: str | None = None
-    warnings: list[str] = field(default_factory=list)
+    #: What is remarkable about them, a line each.
+    warnings: tuple[str, ...] = ()
 
 
 class _Option(NamedTuple):
     short: str
     long: str
+    #: Name of the argument; empty where the option takes none.
     metavar: str
     meaning: str
     #: Attribute of `Arguments`, and the value it gets where the option takes no argument.
@@ -50,6 +54,7 @@ class _Option(NamedTuple):
     value: object = True
 
 
+_COUNT: Final = object()
 _TABLE: Final = (
     _Option("h", "help", "", "Show this help", "command", "help"),
     _Option("d", "daemonize", "", "Run in the background", "daemonize"),
@@ -59,28 +64,24 @@ _TABLE: Final = (
     _Option("f", "config-file", "FILE", "Read the configuration from FILE", "config_file"),
     _Option("c", "config", "TEXT", "Take TEXT as the configuration; wins over -f", "config_text"),
     _Option(
-        "", "check-config", "", "Only check the configuration; exit with 0 or 1", "command", "check-config"
+        "", "check-config", "", "Only check the configuration, exit with 0 or 1", "command", "check-config"
     ),
     _Option("p", "pid-file", "FILE", "Keep the process id in FILE", "pid_file"),
     _Option("", "run-dir", "DIR", "Keep control socket and pid file in DIR", "run_dir"),
-    _Option("g", "debug", "", "Log more; each one raises the level", "debug", "+1"),
+    _Option("g", "debug", "", "Log more; each one raises the level", "debug", _COUNT),
     _Option("l", "log-output", "OUTPUT", "Log to stdout, stderr or syslog", "log_output"),
     _Option("r", "force-recreate", "", "Delete a device of that name first", "force_recreate"),
     _Option("o", "take-over", "", "Adopt a team device of that name if there is one", "take_over"),
     _Option("N", "no-quit-destroy", "", "Leave device, ports and traffic alone at exit", "no_quit_destroy"),
-    _Option(
-        "t", "team-dev", "DEVNAME", "Name of the team device; wins over the configuration", "team_device"
-    ),
+    _Option("t", "team-dev", "DEVNAME", "Name the team device; wins over the configuration", "team_device"),
     _Option("n", "no-ports", "", "Do not add the configured ports", "no_ports"),
-    _Option(
-        "", "datapath", "auto|kernel|ebpf", "What moves the packets; wins over the configuration", "datapath"
-    ),
+    _Option("", "datapath", "NAME", "auto, kernel or ebpf; wins over the configuration", "datapath"),
     _Option("D", "dbus-enable", "", "Serve D-Bus (not yet)", "dbus"),
     _Option("Z", "zmq-enable", "ADDRESS", "Serve ZeroMQ on ADDRESS (not yet)", "zmq"),
     _Option("U", "usock-enable", "", "Serve the unix socket (the default)", "usock"),
     _Option("u", "usock-disable", "", "Do not serve the unix socket", "usock", False),
 )
-_LOG_OUTPUTS: Final = ("stdout", "stderr", "syslog")
+LOG_OUTPUTS: Final = ("stdout", "stderr", "syslog")
 _DATAPATHS: Final = ("auto", "kernel", "ebpf")
 
 
@@ -96,44 +97,43 @@ def parse(words: list[str]) -> Arguments:
     except getopt.GetoptError as error:
         raise UsageError(f"{error.msg} (teamd --help lists the options)") from None
     if rest:
-        raise UsageError("Too many arguments")
-    arguments = Arguments()
+        raise UsageError(f'Too many arguments: the first is "{rest[0]}"')
     by_flag = {f"-{option.short}": option for option in _TABLE if option.short}
     by_flag |= {f"--{option.long}": option for option in _TABLE}
+    given: dict[str, Any] = {}
     for flag, text in pairs:
         option = by_flag[flag]
-        if option.value == "+1":
-            arguments.debug += 1
+        if option.value is _COUNT:
+            given[option.attribute] = given.get(option.attribute, 0) + 1
         else:
-            setattr(arguments, option.attribute, text if option.metavar else option.value)
-    _examine(arguments)
-    return arguments
+            given[option.attribute] = text if option.metavar else option.value
+    return _examined(given)
 
 
-def _examine(arguments: Arguments) -> None:
-    if arguments.datapath is not None and arguments.datapath not in _DATAPATHS:
-        raise UsageError(f'--datapath: "{arguments.datapath}" is not one of {", ".join(_DATAPATHS)}')
-    if arguments.log_output is not None and arguments.log_output not in _LOG_OUTPUTS:
-        arguments.warnings.append(
-            f'-l: "{arguments.log_output}" is not one of {", ".join(_LOG_OUTPUTS)}; ignored.'
-        )
-        arguments.log_output = None
-    if arguments.command in ("help", "version"):
-        return
-    if arguments.dbus:
+def _examined(given: dict[str, Any]) -> Arguments:
+    """What was given by attribute, made sense of."""
+    if given.get("datapath", "auto") not in _DATAPATHS:
+        raise UsageError(f'--datapath: "{given["datapath"]}" is not one of {", ".join(_DATAPATHS)}')
+    if given.get("command") in ("help", "version"):
+        return Arguments(**given)
+    if "dbus" in given:
         raise UsageError("D-Bus support is not compiled-in")
-    if arguments.zmq is not None:
+    if "zmq" in given:
         raise UsageError("ZeroMQ support is not compiled-in")
-    if arguments.config_file is not None:
+    warnings = []
+    if given.get("log_output", "stderr") not in LOG_OUTPUTS:
+        output = given.pop("log_output")
+        warnings.append(f'-l: "{output}" is not one of {", ".join(LOG_OUTPUTS)}; ignored.')
+    if "config_file" in given:
         # At once, as a daemon leaves the working directory; also when -c makes it useless.
+        file = given["config_file"]
         try:
-            arguments.config_file = os.path.realpath(arguments.config_file, strict=True)
+            given["config_file"] = os.path.realpath(file, strict=True)
         except OSError as error:
-            raise UsageError(
-                f'Failed to get absolute path of "{arguments.config_file}": {error.strerror}'
-            ) from None
-        if arguments.config_text is not None:
-            arguments.warnings.append("Command line config string is present, ignoring given config file.")
+            raise UsageError(f'Failed to get absolute path of "{file}": {error.strerror}') from None
+        if "config_text" in given:
+            warnings.append("Command line config string is present, ignoring given config file.")
+    return Arguments(**given, warnings=tuple(warnings))
 
 
 def help_text(program: str, runners: list[str]) -> str:
@@ -142,6 +142,6 @@ def help_text(program: str, runners: list[str]) -> str:
     for option in _TABLE:
         flags = f"-{option.short} " if option.short else "   "
         argument = f"={option.metavar}" if option.metavar else ""
-        lines.append(f"    {flags}--{option.long + argument:<28} {option.meaning}")
+        lines.append(f"    {flags}--{option.long + argument:<24} {option.meaning}")
     lines.append(f"Available runners: {', '.join(runners)}")
     return "\n".join(lines)

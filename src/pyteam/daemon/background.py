@@ -1,47 +1,60 @@
-"""Going into the background, and telling the one who waits in the foreground how it went."""
+"""Going into the background, while the one who called waits in the foreground and hears how it goes."""
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import select
 import sys
-from typing import Final
+from typing import Final, TextIO
 
-#: Seconds until the foreground gives up waiting for word.
+#: Seconds until the foreground gives up waiting.
 PATIENCE: Final = 20.0
+#: What says that all is well; no log line contains it.
+_READY: Final = b"\0"
+_STDERR: Final = 2
 
 
-class Word:
-    """The child's end of the pipe: exactly one report, good or bad. Without fork it goes nowhere."""
+class Foreground:
+    """The background's end of the pipe; without fork there is nobody at the other one.
 
-    def __init__(self, fd: int | None = None) -> None:
-        self._fd = fd
+    Until `ready`, errors and warnings are shown there too, since the daemon has no terminal.
+    """
 
-    def good(self) -> None:
-        """All is well: the foreground may exit with 0."""
-        self._send(b"+")
+    def __init__(self, pipe: TextIO | None = None) -> None:
+        self._pipe = pipe
+        self._handler = logging.StreamHandler(pipe)
+        self._handler.setLevel(logging.WARNING)
 
-    def bad(self, text: str) -> None:
-        """What went wrong, for the terminal that the daemon no longer has."""
-        self._send(b"-" + text.encode(errors="replace"))
+    def listen(self) -> None:
+        """From here on; after the log was started, which removes other handlers."""
+        if self._pipe is not None:
+            logging.getLogger().addHandler(self._handler)
 
-    def _send(self, data: bytes) -> None:
-        if self._fd is not None:
-            os.write(self._fd, data)
-            os.close(self._fd)
-            self._fd = None
+    def ready(self) -> None:
+        """It works: the foreground exits with 0. Without this it exits with 1 when the daemon ends."""
+        if self._pipe is None:
+            return
+        logging.getLogger().removeHandler(self._handler)
+        # Somebody may have killed the foreground: the daemon works all the same.
+        with contextlib.suppress(BrokenPipeError):
+            self._pipe.write(_READY.decode())
+            self._pipe.close()
+        self._pipe = None
 
 
-def detach() -> Word:
-    """Continue as a daemon. The caller's process never returns from here: it waits for the word,
-    prints a bad one on stderr, and exits with 0 or 1."""
-    receiver, sender = os.pipe()
+def detach() -> Foreground:
+    """Continue as a daemon. The caller's process never returns from here: it waits, then exits."""
     sys.stdout.flush()
     sys.stderr.flush()
-    first = os.fork()
-    if first:
+    # A lock, or a pipe that somebody reads to its end, must not live as long as the daemon.
+    os.closerange(_STDERR + 1, os.sysconf("SC_OPEN_MAX"))
+    receiver, sender = os.pipe()
+    child = os.fork()
+    if child:
         os.close(sender)
-        os.waitpid(first, 0)
+        os.waitpid(child, 0)
         os._exit(_wait(receiver))
     os.close(receiver)
     os.setsid()
@@ -51,25 +64,27 @@ def detach() -> Word:
     os.chdir("/")
     os.umask(0o077)
     null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
+    for fd in range(_STDERR + 1):
         os.dup2(null, fd)
-    if null > 2:
+    if null > _STDERR:
         os.close(null)
-    return Word(sender)
+    return Foreground(os.fdopen(sender, "w", encoding="utf-8", errors="backslashreplace"))
 
 
 def _wait(receiver: int) -> int:
-    data = b""
+    """Pass on to stderr what comes; the exit code."""
+    heard = b""
     while True:
         if not select.select([receiver], [], [], PATIENCE)[0]:
-            print("Could not receive return value from daemon process.", file=sys.stderr)
+            os.write(_STDERR, b"Could not receive return value from daemon process.\n")
             return 1
         chunk = os.read(receiver, 65536)
         if not chunk:
             break
-        data += chunk
-    if data[:1] == b"+":
+        os.write(_STDERR, chunk.replace(_READY, b""))
+        heard += chunk
+    if heard.endswith(_READY):
         return 0
-    text = data[1:].decode(errors="replace")
-    print(text or "Daemon process failed: it ended without a word.", file=sys.stderr)
+    if not heard:
+        os.write(_STDERR, b"Daemon process failed: it ended without a word.\n")
     return 1

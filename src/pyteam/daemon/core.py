@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import socket
 from typing import Any
 
 from pyteam.config import ConfigError, Document
@@ -18,27 +17,50 @@ from pyteam.datapath.interface import Datapath
 from pyteam.engine.errors import UnsupportedError
 from pyteam.engine.events import ActivePortChosen, LinkSeen, PortConfigured, PortUnwanted, PortWanted
 from pyteam.engine.snapshot import PortSnapshot
+from pyteam.link import Link
 
 log = logging.getLogger(__name__)
 
 
 class DaemonCore:
-    """``document``: the live configuration, which the methods change."""
+    """Owns the live configuration, which the methods change; ``document`` is where it begins."""
 
     def __init__(
-        self, document: Document, service: TeamService, datapath: Datapath, *, daemonized: bool, pid_file: str
+        self,
+        document: Document,
+        service: TeamService,
+        datapath: Datapath,
+        *,
+        daemonized: bool,
+        pid_file: str,
+        debug_level: int,
     ) -> None:
-        self.document = document
+        self._document = document
         self._service = service
         self._datapath = datapath
         self._daemonized = daemonized
         self._pid_file = pid_file
-        self._debug_level = document.team.debug_level
+        self._debug_level = debug_level
+        #: Ports that were given the implicit link watch, if they needed it.
+        self._watched: set[int] = set()
+
+    def current_document(self) -> Document:
+        """The live configuration; to be asked for also after the start.
+
+        A port that has joined without any watch has the default one, and the configuration shows it:
+        under the name that it joined with, and until another configuration replaces it.
+        """
+        ports = {port.link.ifindex: port.link.name for port in self._ports()}
+        for ifindex in ports.keys() - self._watched:
+            self._document = self._document.with_implicit_link_watch(ports[ifindex])
+        self._watched = set(ports)
+        return self._document
 
     def port_config_update(self, port: str, config: str) -> None:
-        _find(port)
+        self._find(port)
+        current = self.current_document()
         try:
-            document = self.document.with_port(port, config)
+            document = current.with_port(port, config)
             self._service.handle([PortConfigured(port, document.port(port))])
         except ConfigError as error:
             raise MethodError("ConfigUpdateFail", " ".join(error.problems)) from error
@@ -46,25 +68,26 @@ class DaemonCore:
             raise MethodError("ConfigUpdateFail", f"{port}: {error}") from error
         for warning in document.warnings:
             log.warning("%s", warning)
-        self.document = document
+        self._document = document
 
     def port_config_dump(self, port: str) -> str:
-        _find(port)
-        if port not in self.document.team.ports and self._member(port) is None:
+        self._find(port)
+        document = self.current_document()
+        if port not in document.team.ports and self._member(port) is None:
             raise MethodError("ConfigDumpFail", f"{port} is no port of this team and has no configuration.")
-        return self.document.dump_port(port)
+        return document.dump_port(port)
 
     def port_add(self, port: str) -> None:
-        ifindex = _find(port)
+        link = self._find(port)
         if self._member(port) is not None:
             return
-        self._service.handle([PortWanted(port), LinkSeen(self._datapath.link(ifindex))])
+        if link.ifindex == self._datapath.ifindex:
+            raise MethodError("PortAddFail", f"{port} is the team device itself.")
+        self._service.handle([PortWanted(port), LinkSeen(link)])
         if self._member(port) is None:
-            why = self._service.why_not(ifindex)
             # Or it would be tried again at a moment that nobody asked for.
             self._service.handle([PortUnwanted(port)])
-            raise MethodError("PortAddFail", why)
-        self.write_implicit_link_watches()
+            raise MethodError("PortAddFail", self._service.why_not(link.ifindex))
 
     def port_remove(self, port: str) -> None:
         if self._member(port) is None:
@@ -74,10 +97,10 @@ class DaemonCore:
             raise MethodError("PortRemoveFail")
 
     def config_dump(self) -> str:
-        return self.document.dump()
+        return self.current_document().dump()
 
     def config_dump_actual(self) -> str:
-        return self.document.dump_actual(port.link.name for port in self._ports())
+        return self.current_document().dump_actual(port.link.name for port in self._ports())
 
     def state_dump(self) -> str:
         return json.dumps(self._state(), indent=4, sort_keys=True)
@@ -98,16 +121,18 @@ class DaemonCore:
             case _:
                 raise MethodError("OpNotSupp")
 
-    def write_implicit_link_watches(self) -> None:
-        """A port without any watch gets the default one, and the configuration shows it."""
-        for port in self._ports():
-            self.document = self.document.with_implicit_link_watch(port.link.name)
-
     def _ports(self) -> tuple[PortSnapshot, ...]:
         return self._service.team.snapshot().ports
 
     def _member(self, name: str) -> PortSnapshot | None:
         return next((port for port in self._ports() if port.link.name == name), None)
+
+    def _find(self, name: str) -> Link:
+        """The interface. Raises `MethodError` NoSuchDev."""
+        for link in self._datapath.links():
+            if link.name == name:
+                return link
+        raise MethodError("NoSuchDev")
 
     def _state(self) -> dict[str, Any]:
         setup = {
@@ -120,14 +145,12 @@ class DaemonCore:
             "zmq_enabled": False,
         }
         team = self._service.team.snapshot()
-        statistics = {port.link.ifindex: self._datapath.statistics(port.link.ifindex) for port in team.ports}
-        return state_dump(setup, team, statistics)
+        return state_dump(setup, team, {port.link.ifindex: self._statistics(port) for port in team.ports})
 
-
-def _find(port: str) -> int:
-    """The interface's index. Raises `MethodError` NoSuchDev."""
-    try:
-        return socket.if_nametoindex(port)
-    except (OSError, ValueError):
-        # ValueError: a NUL in the name.
-        raise MethodError("NoSuchDev") from None
+    def _statistics(self, port: PortSnapshot) -> dict[str, int]:
+        try:
+            return self._datapath.statistics(port.link.ifindex)
+        except OSError as error:
+            # It is on its way out: the news waits in the loop.
+            log.debug("%s: no statistics: %s", port.link.name, error)
+            return {}

@@ -1,14 +1,13 @@
-"""Which datapath, and is the device created, adopted or made anew: settled before traffic is touched."""
+"""The team device at the start: which datapath it gets, and is it created, adopted or made anew."""
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import logging
 from typing import TYPE_CHECKING
 
 from pyteam.datapath.interface import Datapath, DatapathError
-from pyteam.netlink.rtnl import NetlinkError, Rtnl
+from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl
 
 if TYPE_CHECKING:
     from pyteam.daemon.arguments import Arguments
@@ -39,32 +38,41 @@ def open_datapath(name: str, arguments: Arguments, choice: str) -> tuple[Datapat
     # Late: a daemon on another datapath need not have libbpf.
     from pyteam.datapath.ebpf.datapath import EbpfDatapath
 
-    exists = _exists(name)
-    if exists and arguments.take_over:
+    found = _find(name)
+    if found is None:
+        return EbpfDatapath.create(name), False
+    if arguments.take_over:
         return EbpfDatapath.adopt(name), True
-    if exists and not arguments.force_recreate and EbpfDatapath.orphaned(name):
+    if arguments.force_recreate:
+        _delete(found)
+        return EbpfDatapath.create(name), False
+    if EbpfDatapath.orphaned(name):
         log.info("%s was left by a daemon that died: taking it over.", name)
         return EbpfDatapath.adopt(name), True
-    if exists and arguments.force_recreate:
-        _delete(name)
-    return EbpfDatapath.create(name), False
+    raise DatapathError(
+        errno.EEXIST, f"Failed to create team device: {name} exists, see the options -o and -r"
+    )
 
 
-def _exists(name: str) -> bool:
-    with Rtnl() as rtnl, contextlib.suppress(NetlinkError):
-        rtnl.link_by_name(name)
-        return True
-    return False
+def _find(name: str) -> LinkInfo | None:
+    with Rtnl() as rtnl:
+        try:
+            return rtnl.link_by_name(name)
+        except NetlinkError as error:
+            if error.errno != errno.ENODEV:
+                raise
+            return None
 
 
-def _delete(name: str) -> None:
+def _delete(device: LinkInfo) -> None:
     """Whatever it is; the ports of a team of ours get back what they had."""
     from pyteam.datapath.ebpf.datapath import EbpfDatapath
 
     try:
-        EbpfDatapath.adopt(name).destroy()
+        EbpfDatapath.adopt(device.name).destroy()
     except (DatapathError, NetlinkError) as error:
         if error.errno == errno.EBUSY:
             raise
+        log.debug("%s is no team of ours, so it is simply deleted: %s", device.name, error)
         with Rtnl() as rtnl:
-            rtnl.delete_link(rtnl.link_by_name(name).ifindex)
+            rtnl.delete_link(device.ifindex)

@@ -1,4 +1,7 @@
-"""Where log lines go: bare to a terminal, with an identity to syslog."""
+"""Where log lines go: bare to a terminal, with an identity to syslog.
+
+Owns the handlers of the root logger. Must not know who logs what.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ _PRIORITY: Final = {
 
 
 class _Syslog(logging.Handler):
-    """Facility daemon. A line is cut in pieces nowhere: syslog takes one message a call."""
+    """Facility daemon; a record, be it of several lines, is one message."""
 
     def __init__(self, identity: str) -> None:
         super().__init__()
@@ -27,15 +30,14 @@ class _Syslog(logging.Handler):
         syslog.syslog(_PRIORITY.get(record.levelno, syslog.LOG_INFO), self.format(record))
 
 
-def start(output: str, identity: str, debug_level: int) -> None:
-    """Send all of pyteam's log to ``output``: stdout, stderr or syslog."""
+def start(output: str, identity: str, debug_level: int = 0) -> None:
+    """Send everything that is logged to ``output``: stdout, stderr or syslog."""
     handler: logging.Handler
     if output == "syslog":
         handler = _Syslog(identity)
     else:
         handler = logging.StreamHandler(sys.stdout if output == "stdout" else sys.stderr)
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
+    logging.getLogger().handlers[:] = [handler]
     set_debug_level(debug_level)
 
 

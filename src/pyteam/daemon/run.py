@@ -1,4 +1,4 @@
-"""The life of a daemon: pid file, background, device, loop, and a clean end of all of them."""
+"""The life of a daemon: background, pid file, device, loop, and a clean end of all of them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import asyncio
 import logging
 import os
 import signal
+from typing import Any, Final
 
 import pyteam
 from pyteam.config import Document
 from pyteam.control.protocol import run_directory, socket_path
 from pyteam.control.usock import Server
-from pyteam.daemon import background, logs, pidfile, start
-from pyteam.daemon.arguments import Arguments, UsageError
-from pyteam.daemon.background import Word
+from pyteam.daemon import background, device, logs, pidfile
+from pyteam.daemon.arguments import LOG_OUTPUTS, Arguments
+from pyteam.daemon.background import Foreground
 from pyteam.daemon.core import DaemonCore
 from pyteam.daemon.service import TeamService
 from pyteam.datapath.interface import Datapath
@@ -22,88 +23,130 @@ from pyteam.errors import PyteamError
 
 log = logging.getLogger(__name__)
 
+LOG_OUTPUT_VARIABLE: Final = "TEAM_LOG_OUTPUT"
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
 
-def pid_path(arguments: Arguments, device: str) -> str:
-    """Where this team's pid file is."""
-    return arguments.pid_file or os.path.join(run_directory(arguments.run_dir), f"{device}.pid")
+
+class StartError(PyteamError, OSError):
+    """The team cannot be as it is configured; the reason was logged already."""
+
+    def __str__(self) -> str:
+        return os.strerror(self.errno or 0)
+
+
+class RunDirectoryError(PyteamError, OSError):
+    """The directory for pid file and socket cannot be made."""
+
+    def __str__(self) -> str:
+        return f"run directory {self.filename}: {self.strerror}"
+
+
+def pid_path(arguments: Arguments, name: str) -> str:
+    """Where the pid file of the team device ``name`` is."""
+    return arguments.pid_file or os.path.join(run_directory(arguments.run_dir), f"{name}.pid")
 
 
 def run(program: str, arguments: Arguments, document: Document) -> int:
-    """Run the team until it is told to stop. Returns the exit code; raises what the terminal should show.
+    """Run the team until it is told to stop. Returns the exit code; raises what went wrong before.
 
-    With -d this returns only in the background, and the process that called has the same exit code.
+    With -d this returns only in the background; the process that called it has exited by then.
     """
     # Whatever the configuration asks for that cannot be had is refused here, before anything is touched.
     Team(document.team, 1)
-    document = document.with_device(document.team.device or start.free_name()).with_defaults()
-    device = document.team.device
-    os.makedirs(run_directory(arguments.run_dir), mode=0o755, exist_ok=True)
-    pid_file = os.path.abspath(pid_path(arguments, device))
-    socket_file = os.path.abspath(socket_path(device, arguments.run_dir))
+    document = document.with_device(document.team.device or device.free_name()).with_defaults()
+    name = document.team.device
+    directory = run_directory(arguments.run_dir)
+    try:
+        os.makedirs(directory, mode=0o755, exist_ok=True)
+    except OSError as error:
+        raise RunDirectoryError(error.errno, error.strerror, directory) from error
+    pid_file = os.path.abspath(pid_path(arguments, name))
+    socket_file = os.path.abspath(socket_path(name, arguments.run_dir))
     pid = pidfile.running(pid_file)
     if pid:
-        raise UsageError(f"Daemon already running on PID {pid}.")
+        raise pidfile.RunningError(pid)
 
-    word = background.detach() if arguments.daemonize else Word()
-    output = arguments.log_output or os.environ.get("TEAM_LOG_OUTPUT", "")
-    if output not in ("stdout", "stderr", "syslog"):
-        output = "syslog" if arguments.daemonize else "stderr"
-    debug = max(arguments.debug, document.team.debug_level)
-    logs.start(output, f"{program}_{device}", debug)
+    foreground = background.detach() if arguments.daemonize else Foreground()
+    # Until the loop listens to them: nothing is to be left half-made.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    debug_level = max(arguments.debug, document.team.debug_level)
+    logs.start(_log_output(arguments), f"{program}_{name}", debug_level)
+    foreground.listen()
+    life = _Life(
+        arguments, document, pid_file, socket_file if arguments.usock else "", debug_level, foreground
+    )
     try:
         pidfile.write(pid_file)
         try:
-            _Life(arguments, document, pid_file, socket_file if arguments.usock else "", word).live()
+            asyncio.run(life.live())
         finally:
             pidfile.remove(pid_file)
     except (PyteamError, OSError) as error:
         log.error("Failed: %s", error)
-        word.bad(f"{program}: Failed: {error}")
-        return 1
-    return 0
+    except Exception as error:
+        # A defect of ours: whoever reports it needs to know where.
+        log.exception("Failed: %s", error)
+    else:
+        return 0
+    return 2 if life.started else 1
+
+
+def _log_output(arguments: Arguments) -> str:
+    output = arguments.log_output or os.environ.get(LOG_OUTPUT_VARIABLE, "")
+    if output in LOG_OUTPUTS:
+        return output
+    return "syslog" if arguments.daemonize else "stderr"
 
 
 class _Life:
     """From the creation of the device to its end."""
 
     def __init__(
-        self, arguments: Arguments, document: Document, pid_file: str, socket_file: str, word: Word
+        self,
+        arguments: Arguments,
+        document: Document,
+        pid_file: str,
+        socket_file: str,
+        debug_level: int,
+        foreground: Foreground,
     ) -> None:
         self._arguments = arguments
         self._document = document
         self._pid_file = pid_file
         self._socket_file = socket_file
-        self._word = word
+        self._debug_level = debug_level
+        self._foreground = foreground
         self._over = asyncio.Event()
+        self._removed = False
+        self.started = False
 
-    def live(self) -> None:
-        choice = self._arguments.datapath or self._document.team.datapath
-        datapath, adopted = start.open_datapath(self._document.team.device, self._arguments, choice)
-        keep = True
-        try:
-            asyncio.run(self._serve(datapath, adopted))
-            keep = self._arguments.no_quit_destroy
-        except BaseException:
-            # A device that somebody else made, or a predecessor left, is not ours to destroy.
-            keep = adopted
-            raise
-        finally:
-            if keep:
-                datapath.close()
-            else:
-                datapath.destroy()
-
-    async def _serve(self, datapath: Datapath, adopted: bool) -> None:
+    async def live(self) -> None:
+        """Raises what kept the team from starting, or from ending in order."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+        loop.set_exception_handler(_callback_failed)
+        loop.add_signal_handler(signal.SIGHUP, log.debug, "Got SIGHUP: ignored.")
+        for number in _ENDING:
             loop.add_signal_handler(number, self._told_to_stop)
-        loop.add_signal_handler(signal.SIGHUP, lambda: log.debug("Got SIGHUP: ignored."))
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        try:
+            choice = self._arguments.datapath or self._document.team.datapath
+            name = self._document.team.device
+            datapath, adopted = device.open_datapath(name, self._arguments, choice)
+            try:
+                await self._serve(loop, datapath, adopted)
+            finally:
+                self._let_go(datapath, adopted)
+        finally:
+            # The loop is about to give them back their deadly default, and the pid file is still there.
+            signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+
+    async def _serve(self, loop: asyncio.AbstractEventLoop, datapath: Datapath, adopted: bool) -> None:
         service = TeamService(
             self._document.team,
             datapath,
             adopted=adopted,
             add_ports=not self._arguments.no_ports,
-            on_removed=self._over.set,
+            on_removed=self._team_is_gone,
         )
         core = DaemonCore(
             self._document,
@@ -111,22 +154,45 @@ class _Life:
             datapath,
             daemonized=self._arguments.daemonize,
             pid_file=self._pid_file,
+            debug_level=self._debug_level,
         )
         server = Server(self._socket_file, core)
         try:
             service.start(loop)
-            core.write_implicit_link_watches()
+            hindrances = service.hindrances()
+            if hindrances:
+                raise StartError(hindrances[0], "the team cannot be as it is configured")
+            core.current_document()
             # Last: whoever waits for the socket finds a team that works.
             if self._socket_file:
                 server.start(loop)
+            self.started = True
             log.info("%s successfully started.", pyteam.__version__)
-            self._word.good()
+            self._foreground.ready()
             await self._over.wait()
             log.info("Exiting...")
         finally:
             server.close()
             service.stop()
 
+    def _let_go(self, datapath: Datapath, adopted: bool) -> None:
+        """Destroy what is ours to destroy."""
+        keep = self._arguments.no_quit_destroy if self.started else adopted
+        if self._removed or not keep:
+            datapath.destroy()
+        elif self.started or self._arguments.take_over:
+            datapath.close()
+        # Else the next start is to find an orphan, as this one did, and not a device left on purpose.
+
+    def _team_is_gone(self) -> None:
+        self._removed = True
+        self._over.set()
+
     def _told_to_stop(self) -> None:
         log.info("Got SIGINT, SIGQUIT or SIGTERM.")
         self._over.set()
+
+
+def _callback_failed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    log.error("Loop callback failed with: %s", error or context["message"], exc_info=error)

@@ -6,25 +6,30 @@ the engine's, what is to be done about it the reconciler's, how it is done the d
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import logging
+import os
 from collections.abc import Callable, Iterable
-from typing import Final
+from functools import partial
+from typing import Final, Protocol
 
 from pyteam.config import TeamConfig
-from pyteam.datapath.interface import Datapath
+from pyteam.datapath.interface import Datapath, DatapathError
 from pyteam.engine.desired import AddPort, Command, Desired, RemovePort, SetAddress, SetCarrier, SetOption
 from pyteam.engine.events import Event, LinkGone, LinkSeen, PortRefused, TimePassed
 from pyteam.engine.outcome import Level
 from pyteam.engine.reconcile import commands
 from pyteam.engine.team import Team
+from pyteam.errors import PyteamError
 from pyteam.link import format_address
+from pyteam.options import OptionValue
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks at the whole device, in which what others changed is put right.
-REPAIR_INTERVAL: Final = 10.0
+#: Seconds between two looks at everything, for what no event told.
+LOOK_INTERVAL: Final = 10.0
+#: Seconds until the next look after something unforeseen; nothing else is done meanwhile.
+RECOVERY: Final = 1.0
 #: A command may bring news that lead to other commands; more rounds than this lead nowhere.
 _MOST_ROUNDS: Final = 16
 _LEVELS: Final = {
@@ -35,8 +40,28 @@ _LEVELS: Final = {
 }
 
 
+class Timer(Protocol):
+    """Something that a `Loop` is to do later."""
+
+    def cancel(self) -> None: ...
+
+
+class Loop(Protocol):
+    """What a service needs of an asyncio loop."""
+
+    def time(self) -> float: ...
+
+    def call_at(self, when: float, callback: Callable[[], object], /) -> Timer: ...
+
+    def call_later(self, delay: float, callback: Callable[[], object], /) -> Timer: ...
+
+    def add_reader(self, fd: int, callback: Callable[[], object], /) -> object: ...
+
+    def remove_reader(self, fd: int, /) -> object: ...
+
+
 class TeamService:
-    """Drives one engine and one datapath in an asyncio loop.
+    """Drives one engine and one datapath in an event loop.
 
     ``on_removed`` is called when the team device was deleted by somebody else.
     """
@@ -51,46 +76,75 @@ class TeamService:
         on_removed: Callable[[], None],
     ) -> None:
         self._datapath = datapath
+        self._adopted = adopted
         self._on_removed = on_removed
         self.team = Team(
             config, datapath.ifindex, adopted=datapath.actual() if adopted else None, add_ports=add_ports
         )
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._loop: Loop | None = None
+        self._timer: Timer | None = None
+        self._next_look: Timer | None = None
         self._files: set[int] = set()
-        self._complaints: dict[object, str] = {}
+        #: What was refused, and why.
+        self._complaints: dict[Command, tuple[int, str]] = {}
         self._desired = Desired()
 
-    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+    def start(self, loop: Loop) -> None:
         """Show the engine what there is, make it so, and watch from here on."""
         self._loop = loop
         self.handle([LinkSeen(link) for link in self._datapath.links()])
         self.handle([TimePassed()])
-        loop.call_later(REPAIR_INTERVAL, self._repair)
+        self._look_in(LOOK_INTERVAL)
 
     def stop(self) -> None:
         """Watch no longer. The datapath is the caller's to destroy or to close."""
-        if self._loop is None:
-            return
-        for fd in self._files:
-            self._loop.remove_reader(fd)
-        if self._timer is not None:
-            self._timer.cancel()
+        self._look_away()
         self._loop = None
 
-    def handle(self, events: Iterable[Event]) -> None:
-        """All events of a batch first, then the commands that follow from them."""
-        compare = self._feed(events)
-        for _ in range(_MOST_ROUNDS):
-            if not compare:
-                break
-            news: list[Event] = []
-            for command in commands(self._datapath.actual(), self._desired):
-                news.extend(self._carry_out(command))
-            if not news:
-                break
-            compare = self._feed(news)
-        self._watch()
+    def hindrances(self) -> list[int]:
+        """After `start`: an errno for each thing without which a team is not to start; all are logged.
+
+        That is its mode and, unless it was adopted, every configured port that is there: of a team
+        that carries traffic already, the other ports are worth more than a refusal.
+        """
+        return [code for command, (code, _) in self._complaints.items() if self._hinders(command, code)]
+
+    def _hinders(self, command: Command, code: int) -> bool:
+        match command:
+            case SetOption(key):
+                return key.name == "mode"
+            case AddPort():
+                return code != errno.ENODEV and not self._adopted
+        return False
+
+    def why_not(self, ifindex: int) -> str:
+        """Why the interface could not be made a port, empty when nothing is known; then forgotten."""
+        _, why = self._complaints.pop(AddPort(ifindex), (0, ""))
+        return why
+
+    def handle(self, events: Iterable[Event], *, compare: bool = False) -> None:
+        """All events of a batch first, then the commands that follow from them.
+
+        ``compare``: the device may have changed without an event. Raises what the datapath raises
+        when it cannot be read.
+        """
+        try:
+            before = self._desired
+            compare = self._feed(events) or compare
+            for number in range(_MOST_ROUNDS):
+                if not compare:
+                    return
+                actual = self._datapath.actual()
+                todo = commands(actual, self._desired)
+                if not number:
+                    self._tell_repairs(set(todo) & set(commands(actual, before)))
+                news = [event for command in todo for event in self._carry_out(command)]
+                if not news:
+                    return
+                compare = self._feed(news)
+            log.error("The team device does not become what it should be; trying again later.")
+        finally:
+            self._watch()
 
     def _feed(self, events: Iterable[Event]) -> bool:
         """Whether the device has to be compared with what is wanted."""
@@ -108,19 +162,22 @@ class TeamService:
                 log.log(_LEVELS[message.level], "%s", message.text)
         return compare
 
+    # Commands
+
     def _carry_out(self, command: Command) -> list[Event]:
         """Give one command; what it brought about, as events."""
         try:
-            return self._give(command)
+            news = self._give(command)
         except OSError as error:
             return self._failed(command, error)
+        self._complaints.pop(command, None)
+        return news
 
     def _give(self, command: Command) -> list[Event]:
         datapath = self._datapath
         match command:
             case AddPort(ifindex):
                 datapath.add_port(ifindex)
-                self._complaints.pop(AddPort(ifindex), None)
                 return [LinkSeen(datapath.link(ifindex))]
             case RemovePort(ifindex):
                 datapath.remove_port(ifindex)
@@ -132,40 +189,54 @@ class TeamService:
             case SetCarrier(up):
                 datapath.set_carrier(up)
                 log.info("carrier changed to %s", "UP" if up else "DOWN")
-        self._complaints.pop(command, None)
         return []
 
     def _failed(self, command: Command, error: OSError) -> list[Event]:
+        code = error.errno or errno.EIO
         match command:
             case AddPort(ifindex):
-                name = self._name(ifindex)
-                self._complain(command, f"{name}: Failed to add port: {error}")
-                return [PortRefused(ifindex, error.errno or errno.EIO)]
-            case RemovePort(ifindex) if error.errno == errno.ENODEV:
+                # The text of a refusal names the interface; any other error's its own request.
+                why = error.strerror if isinstance(error, DatapathError) else str(error)
+                self._complain(
+                    command, code, f"{self._name(ifindex)}: Failed to add port ({os.strerror(code)}). {why}"
+                )
+                return [PortRefused(ifindex, code)]
+            case RemovePort(ifindex) if code == errno.ENODEV:
                 # It went away by itself: that was the wish.
                 return [LinkGone(ifindex)]
-            case SetOption(key, value):
-                if error.errno == errno.ENOENT:
-                    log.debug("%s: this datapath does not have it", key.name)
-                    return []
-                where = f"{self._name(key.port)}: " if key.port else ""
-                self._complain(command, f'{where}Failed to set "{key.name}" to {value!r}: {error}')
-            case SetAddress(ifindex, address):
-                name, wanted = self._name(ifindex), format_address(address)
-                self._complain(command, f"{name}: Failed to set hardware address {wanted}: {error}")
+            case SetOption(key) if code == errno.ENOENT:
+                log.debug("%s: this datapath does not have it", key.name)
             case _:
-                self._complain(command, f"{command}: {error}")
+                self._complain(command, code, f"Failed to {self._describe(command)}: {error}")
         return []
 
-    def _complain(self, command: Command, text: str) -> None:
+    def _complain(self, command: Command, code: int, text: str) -> None:
         """Once, until it works: what is refused is tried again, but not told again."""
-        if self._complaints.get(command) != text:
-            self._complaints[command] = text
+        if self._complaints.get(command) != (code, text):
+            self._complaints[command] = code, text
             log.error("%s", text)
 
-    def why_not(self, ifindex: int) -> str:
-        """Why the interface could not be made a port; empty when nothing is known against it."""
-        return self._complaints.get(AddPort(ifindex), "")
+    def _tell_repairs(self, overdue: Iterable[Command]) -> None:
+        """What was wanted before, too, and yet is to be done: somebody undid it."""
+        repairs = sorted(self._describe(command) for command in overdue if command not in self._complaints)
+        if repairs:
+            log.warning("Repairing what was changed from outside: %s.", ", ".join(repairs))
+
+    def _describe(self, command: Command) -> str:
+        """A command in few words, for the log."""
+        match command:
+            case AddPort(ifindex):
+                return f"add port {self._name(ifindex)}"
+            case RemovePort(ifindex):
+                return f"remove port {self._name(ifindex)}"
+            case SetOption(key, value) if key.port:
+                return f"set {key.name} of {self._name(key.port)} to {_spell(value)}"
+            case SetOption(key, value):
+                return f"set {key.name} to {_spell(value)}"
+            case SetAddress(ifindex, address):
+                return f"set address of {self._name(ifindex)} to {format_address(address)}"
+            case SetCarrier(up):
+                return f"set carrier {'up' if up else 'down'}"
 
     def _name(self, ifindex: int) -> str:
         try:
@@ -179,18 +250,52 @@ class TeamService:
         """Follow the descriptors and deadlines of both sides; both change with what was done."""
         if self._loop is None:
             return
-        files = set(self._datapath.files())
-        for fd in self._files - files:
-            self._loop.remove_reader(fd)
-        for fd in files - self._files:
-            self._loop.add_reader(fd, self._readable)
-        self._files = files
+        self._follow(set(self._datapath.files()))
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         times = [t for t in (self.team.next_timeout(), self._datapath.next_timeout()) if t is not None]
         if times:
-            self._timer = self._loop.call_at(min(times), self._time_passed)
+            self._timer = self._loop.call_at(min(times), partial(self._guard, self._time_passed))
+
+    def _follow(self, files: set[int]) -> None:
+        assert self._loop is not None
+        for fd in self._files - files:
+            self._loop.remove_reader(fd)
+        for fd in files - self._files:
+            self._loop.add_reader(fd, partial(self._guard, self._readable))
+        self._files = files
+
+    def _look_away(self) -> None:
+        if self._loop is not None:
+            self._follow(set())
+        for timer in (self._timer, self._next_look):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._next_look = None
+
+    def _look_in(self, seconds: float) -> None:
+        assert self._loop is not None
+        if self._next_look is not None:
+            self._next_look.cancel()
+        self._next_look = self._loop.call_later(seconds, partial(self._guard, self._look))
+
+    def _guard(self, work: Callable[[], None]) -> None:
+        """Whatever goes wrong in the loop ends neither the daemon nor its watching.
+
+        What was on its way may be lost and what is readable may fail for ever: so look away for a
+        moment, and then at everything.
+        """
+        try:
+            work()
+        except Exception as error:
+            unforeseen = not isinstance(error, PyteamError)
+            log.error(
+                "Loop callback failed with: %s (next try in %g s)", error, RECOVERY, exc_info=unforeseen
+            )
+            if self._loop is not None:
+                self._look_away()
+                self._look_in(RECOVERY)
 
     def _readable(self) -> None:
         self.handle(self._datapath.receive())
@@ -203,35 +308,16 @@ class TeamService:
         due = self.team.next_timeout()
         self.handle([TimePassed()] if due is not None and due <= now else [])
 
-    def _repair(self) -> None:
-        """Read everything anew. News that no event brought go to the engine; the rest is put right."""
-        if self._loop is None:
-            return
-        self._loop.call_later(REPAIR_INTERVAL, self._repair)
-        try:
-            self.handle([*self._datapath.receive(), *(LinkSeen(link) for link in self._datapath.links())])
-            pending = commands(self._datapath.actual(), self._desired)
-        except OSError as error:
-            log.warning("cannot look at the team device: %s", error)
-            return
-        repairs = [command for command in pending if command not in self._complaints]
-        if repairs:
-            log.warning("repairing what was changed from outside: %s", ", ".join(map(describe, repairs)))
-            self.handle([])
-            for command in repairs:
-                self._carry_out(command)
+    def _look(self) -> None:
+        """At everything, also at what no event told."""
+        self._look_in(LOOK_INTERVAL)
+        # In this order: what is read now is newer than what was told.
+        told = self._datapath.receive()
+        links = {link.ifindex: link for link in self._datapath.links()}
+        known = [self._datapath.ifindex, *(port.link.ifindex for port in self.team.snapshot().ports)]
+        gone = [LinkGone(ifindex) for ifindex in known if ifindex not in links]
+        self.handle([*told, *map(LinkSeen, links.values()), *gone], compare=True)
 
 
-def describe(command: Command) -> str:
-    """A command in few words, for the log."""
-    match command:
-        case SetOption(key, value):
-            return f"{key.name} of port {key.port} = {value!r}" if key.port else f"{key.name} = {value!r}"
-        case SetAddress(ifindex, address):
-            return f"address of {ifindex} = {format_address(address)}"
-        case SetCarrier(up):
-            return f"carrier = {'up' if up else 'down'}"
-        case AddPort(ifindex):
-            return f"add port {ifindex}"
-        case RemovePort(ifindex):
-            return f"remove port {ifindex}"
+def _spell(value: OptionValue) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)

@@ -22,7 +22,8 @@ class Ownership:
         name = f"\0pyteam/{team}"
         try:
             self._socket.bind(name)
-            self._socket.listen(1)
+            # Never accepted: each who asks for the holder stays in the queue.
+            self._socket.listen(socket.SOMAXCONN)
         except OSError as error:
             self._socket.close()
             if error.errno != errno.EADDRINUSE:

@@ -80,9 +80,7 @@ def find_family(transport: Transport, name: str) -> Family:
     ENOENT: there is no such family.
     """
     what = f"cannot find the generic netlink family {name!r}"
-    request = pack(
-        CTRL_CMD_GETFAMILY, CTRL_VERSION, nl.attribute(CTRL_ATTR_FAMILY_NAME, nl.from_text(name))
-    )
+    request = pack(CTRL_CMD_GETFAMILY, CTRL_VERSION, nl.attribute(CTRL_ATTR_FAMILY_NAME, nl.from_text(name)))
     for message in transport.request(GENL_ID_CTRL, request, what=what):
         if message.kind == GENL_ID_CTRL:
             return decode_family(message.payload)

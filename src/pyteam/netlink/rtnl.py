@@ -6,6 +6,7 @@ are heard by `monitor`. Must not know what a team is.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import struct
@@ -219,6 +220,14 @@ class Rtnl:
         info = nl.nested(ifla.IFLA_LINKINFO, nl.attribute(ifla.IFLA_INFO_KIND, nl.from_text(kind)))
         self._create(ifla.header() + _ATTRIBUTES["name"](name) + info, f"cannot create {kind} {name!r}")
         return self.link_by_name(name)
+
+    def load_kind(self, kind: str) -> None:
+        """Let the kernel load the module for a kind of interface, if it has one; creates none."""
+        info = nl.nested(ifla.IFLA_LINKINFO, nl.attribute(ifla.IFLA_INFO_KIND, nl.from_text(kind)))
+        # Only a request to create one loads it. A namespace that cannot be ends that before the device.
+        nowhere = nl.attribute(ifla.IFLA_NET_NS_FD, b"\xff\xff\xff\xff")
+        with contextlib.suppress(NetlinkError):
+            self._create(ifla.header() + nowhere + info, f"cannot load the module for {kind}")
 
     def add_veth(self, name: str, peer: str, **options: Unpack[VethOptions]) -> LinkInfo:
         """Create a pair. The answer is ``name``'s end; its ``link`` is the peer's ifindex.

@@ -6,6 +6,7 @@ Owns the sockets of the ``team`` family; its messages are `team_message`'s, what
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Final, Self
@@ -61,16 +62,14 @@ class TeamFamily:
         Clears the kernel's marks of what changed.
         """
         what = f"cannot list the options of team {ifindex}"
-        return [
-            option for lists in self._get(team.TEAM_CMD_OPTIONS_GET, ifindex, what) for option in lists.options
-        ]
+        answers = self._get(team.TEAM_CMD_OPTIONS_GET, ifindex, what)
+        return [option for lists in answers for option in lists.options]
 
     def ports(self, ifindex: int) -> list[PortState]:
         """The ports, oldest first. Clears the kernel's marks of what changed."""
         what = f"cannot list the ports of team {ifindex}"
-        return [
-            port for lists in self._get(team.TEAM_CMD_PORT_LIST_GET, ifindex, what) for port in lists.ports
-        ]
+        answers = self._get(team.TEAM_CMD_PORT_LIST_GET, ifindex, what)
+        return [port for lists in answers for port in lists.ports]
 
     def set(self, ifindex: int, *options: OptionState) -> None:
         """Set options in one request; after an error those before it stay set.
@@ -79,7 +78,12 @@ class TeamFamily:
         """
         names = ", ".join(f"{option.key.name} = {option.value!r}" for option in options)
         payload = team.encode_set(ifindex, options)
-        self._transport.request(self.family.number, payload, what=f"cannot set {names} of team {ifindex}")
+        try:
+            self._transport.request(self.family.number, payload, what=f"cannot set {names} of team {ifindex}")
+        except NetlinkError as error:
+            # All is set; then the driver tells the change group, and passes on that nobody is in it.
+            if error.errno != errno.ESRCH:
+                raise
 
     def _get(self, command: int, ifindex: int, what: str) -> Iterator[Lists]:
         # No dump by the kernel's terms: a plain request, answered in several messages.

@@ -28,7 +28,7 @@ from pyteam.datapath.owner import Ownership
 from pyteam.datapath.ports import change_address, check
 from pyteam.engine.desired import Actual
 from pyteam.engine.events import Event, LinkGone, LinkSeen
-from pyteam.link import Link
+from pyteam.link import Link, parse_address
 from pyteam.netlink.monitor import LinkMonitor
 from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl, to_link
 from pyteam.options import OptionKey, OptionValue
@@ -141,20 +141,13 @@ class EbpfDatapath:
 
     # Reading
 
+    # What is read here was told to nobody: it is still news in `receive`.
+
     def link(self, ifindex: int) -> Link:
-        info = self._rtnl.link(ifindex)
-        self._monitor.note(info)
-        self._links[ifindex] = info
-        return self._to_link(info)
+        return self._to_link(self._rtnl.link(ifindex))
 
     def links(self) -> Sequence[Link]:
-        self._read_links()
-        return [self._to_link(info) for info in self._links.values()]
-
-    def _read_links(self) -> None:
-        self._links = {info.ifindex: info for info in self._rtnl.links()}
-        for info in self._links.values():
-            self._monitor.note(info)
+        return [self._to_link(info) for info in self._rtnl.links()]
 
     def _to_link(self, info: LinkInfo) -> Link:
         port = self._record.ports.get(info.ifindex)
@@ -162,20 +155,21 @@ class EbpfDatapath:
         return to_link(
             info,
             member=port is not None,
-            permanent_address=ports.parse_address(port.original.address) if port else None,
+            permanent_address=parse_address(port.original.address) if port else None,
             speed=speed,
             duplex=duplex,
         )
 
     def actual(self) -> Actual:
-        self._read_links()
-        record = self._record
-        known = [ifindex for ifindex in (self.ifindex, *record.ports) if ifindex in self._links]
+        record, links = self._record, {info.ifindex: info for info in self._rtnl.links()}
+        # A port that is there, and off which somebody took our program, is none: it is to be added again.
+        taken_off = [i for i in record.ports if i in links and not self._need_hooks().on_port(i)]
+        known = [ifindex for ifindex in (self.ifindex, *record.ports) if ifindex in links]
         return Actual(
             ifindex=self.ifindex,
-            members=frozenset(record.ports),
+            members=frozenset(record.ports) - frozenset(taken_off),
             options=self._options.all(),
-            addresses={ifindex: self._links[ifindex].address for ifindex in known},
+            addresses={ifindex: links[ifindex].address for ifindex in known},
             carrier=self._receiver.carrier(),
             carrier_is_set=record.carrier_is_set,
         )
@@ -190,16 +184,18 @@ class EbpfDatapath:
 
     def add_port(self, ifindex: int) -> None:
         programs = self._need_hooks()
-        if ifindex in self._record.ports:
-            return
         info = self._rtnl.link(ifindex)
+        if ifindex in self._record.ports:
+            programs.hang_on_port(ifindex)
+            return
+        programs.check_free(ifindex, info.name)
         check(info, self.ifindex)
         slot = programs.shared.take_slot(ifindex)
         if slot is None:
             raise DatapathError(errno.ENOSPC, f"a team has at most {MAX_PORTS} ports")
         programs.reset_counters(slot)
         try:
-            programs.hang_on_port(ifindex, info.name)
+            programs.hang_on_port(ifindex)
         except BaseException:
             programs.shared.free_slot(ifindex)
             raise
@@ -211,7 +207,7 @@ class EbpfDatapath:
         except BaseException:
             self.remove_port(ifindex)
             raise
-        self.link(ifindex)
+        self._links[ifindex] = self._rtnl.link(ifindex)
         self._apply()
         self._announcer.start(time.monotonic())
 
@@ -286,8 +282,13 @@ class EbpfDatapath:
         if self._record.carrier_is_set:
             return
         wanted = any(self._effective_link(ifindex, port) for ifindex, port in self._record.ports.items())
-        if wanted != self._receiver.carrier():
-            self._receiver.set_carrier(wanted)
+        try:
+            if wanted != self._receiver.carrier():
+                self._receiver.set_carrier(wanted)
+        except NetlinkError as error:
+            # Somebody deleted the device: its ports are to be given back all the same.
+            if error.errno != errno.ENODEV:
+                raise
 
     def _effective_link(self, ifindex: int, port: PortRecord) -> bool:
         if port.user_linkup_enabled:

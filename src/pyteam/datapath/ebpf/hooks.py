@@ -53,6 +53,7 @@ class Hooks:
     ) -> None:
         self.transmit = transmit
         self.receive = receive
+        self._receive_id = libbpf.program_id(receive)
         self._maps = maps
         self._owned = owned
         self.shared = SharedState(next(fd for name, fd in maps.items() if name.endswith(_STATE)))
@@ -96,13 +97,18 @@ class Hooks:
         libbpf.attach(self.transmit, other_end, libbpf.TCX_INGRESS, replace=old_transmit)
         libbpf.attach(self.transmit, team, libbpf.TCX_EGRESS, replace=old_transmit)
 
-    def hang_on_port(self, port: int, name: str) -> None:
-        """EBUSY when a team has the port already; ``name`` is for the message."""
+    def check_free(self, port: int, name: str) -> None:
+        """EBUSY when another team has the port already; ``name`` is for the message."""
         present = _ours(port, libbpf.TCX_INGRESS)
         if present:
             libbpf.close(present)
+        if present and not self.on_port(port):
             raise DatapathError(errno.EBUSY, f"{name} is a port of another team already")
-        libbpf.attach(self.receive, port, libbpf.TCX_INGRESS)
+
+    def hang_on_port(self, port: int) -> None:
+        """It hangs there already when the port comes back from another namespace."""
+        if not self.on_port(port):
+            libbpf.attach(self.receive, port, libbpf.TCX_INGRESS)
 
     def take_off_port(self, port: int) -> None:
         """Nothing to do where the device is gone, or somebody took it off before."""
@@ -113,12 +119,9 @@ class Hooks:
                 raise
 
     def on_port(self, port: int) -> bool:
-        """Whether our receive program hangs on the port (somebody may have taken it off)."""
+        """Whether this team's receive program hangs on the port (somebody may have taken it off)."""
         with contextlib.suppress(DatapathError):
-            present = _ours(port, libbpf.TCX_INGRESS)
-            if present:
-                libbpf.close(present)
-            return bool(present)
+            return self._receive_id in libbpf.attached(port, libbpf.TCX_INGRESS)
         return False
 
     def counters(self, slot: int) -> dict[str, int]:
@@ -152,7 +155,7 @@ class Hooks:
 
 
 def _ours(ifindex: int, hook: int) -> int:
-    """A descriptor of our program on a hook; 0: none of the programs there is ours."""
+    """A descriptor of some team's program on a hook; 0: none of the programs there is one."""
     for program_id in libbpf.attached(ifindex, hook):
         fd = libbpf.program_by_id(program_id)
         if libbpf.program_name(fd) in {RECEIVE, *TRANSMIT.values()}:

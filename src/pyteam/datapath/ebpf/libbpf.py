@@ -219,6 +219,12 @@ def _info(fd: int, info: c.Structure) -> None:
     _check(_libbpf().bpf_obj_get_info_by_fd(fd, c.byref(info), c.byref(size)), "cannot query a BPF object")
 
 
+def program_id(fd: int) -> int:
+    info = _ProgramInfo()
+    _info(fd, info)
+    return int(info.id)
+
+
 def program_name(fd: int) -> str:
     """At most 15 characters, as the kernel keeps them."""
     info = _ProgramInfo()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyteam.datapath.ebpf import quiet
 from pyteam.datapath.ebpf.record import Original
-from pyteam.link import format_address
+from pyteam.link import format_address, parse_address
 from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl
 
 
@@ -56,8 +56,3 @@ def give_back(rtnl: Rtnl, link: LinkInfo, original: Original) -> None:
         quiet.restore(rtnl, link.ifindex, link.name)
     if problems:
         raise problems[0]
-
-
-def parse_address(text: str) -> bytes:
-    """The inverse of `format_address`."""
-    return bytes.fromhex(text.replace(":", ""))

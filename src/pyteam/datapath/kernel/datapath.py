@@ -9,26 +9,23 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
 from os import PathLike
 from typing import Final
 
 from pyteam.datapath.interface import DatapathError
-from pyteam.datapath.kernel.memory import Memory
-from pyteam.datapath.kernel.words import explained
+from pyteam.datapath.kernel.memory import Memory, PortMemory
+from pyteam.datapath.kernel.words import NO_DRIVER, explained
 from pyteam.datapath.links import Links
 from pyteam.datapath.owner import Ownership
 from pyteam.datapath.ports import change_address, check
 from pyteam.engine.desired import Actual
 from pyteam.engine.events import Event, LinkGone, LinkSeen, OptionSeen
-from pyteam.link import Link
+from pyteam.link import Link, format_address, parse_address
 from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl, to_link
 from pyteam.netlink.team import OptionState, PortState, TeamFamily, TeamMonitor
 from pyteam.options import OPTIONS, OptionKey, OptionValue, Scope
-
-log = logging.getLogger(__name__)
 
 #: IFLA_INFO_KIND of the driver's devices.
 KIND: Final = "team"
@@ -55,6 +52,7 @@ class KernelDatapath:
         options, ports = self._monitor.snapshot()
         self._options = {option.key: option for option in options}
         self._ports = {port.ifindex: port for port in ports}
+        self._members: set[int] = set()
         #: MACs of interfaces as they were last seen without us.
         self._own: dict[int, bytes] = {}
         for info in self._links.known.values():
@@ -64,17 +62,16 @@ class KernelDatapath:
     @staticmethod
     def available() -> bool:
         """Whether this kernel has the team driver, or could load it."""
-        try:
-            with TeamFamily():
-                return True
-        except NetlinkError as error:
-            if error.errno == errno.ENOENT:
+        with Rtnl() as rtnl:
+            try:
+                _find_driver(rtnl).close()
+            except DatapathError:
                 return False
-            raise
+            return True
 
     @classmethod
     def create(cls, name: str, run_dir: RunDir) -> KernelDatapath:
-        """A new device. EEXIST: the name is taken. ENOENT: the kernel has no team driver."""
+        """A new device. EEXIST: the name is taken. EOPNOTSUPP: the kernel has no team driver."""
         with ExitStack() as closing:
             rtnl, family = _open(closing, name)
             with explained("create"):
@@ -94,7 +91,7 @@ class KernelDatapath:
     def adopt(cls, name: str, run_dir: RunDir) -> KernelDatapath:
         """A device that somebody left, with its ports and its traffic.
 
-        ENODEV: there is none. EINVAL: not a team device. EBUSY: its owner lives. ENOENT as `create`.
+        ENODEV: there is none. EINVAL: not a team device. EBUSY: its owner lives. EOPNOTSUPP as `create`.
         """
         with ExitStack() as closing:
             rtnl, family = _open(closing, name)
@@ -136,13 +133,13 @@ class KernelDatapath:
         return [self._to_link(info) for info in found]
 
     def _to_link(self, info: LinkInfo) -> Link:
-        port = self._ports.get(info.ifindex, PortState(info.ifindex))
+        state, before = self._ports.get(info.ifindex), self._memory.ports.get(info.ifindex)
         return to_link(
             info,
             member=info.master == self.ifindex,
-            permanent_address=self._memory.addresses.get(info.ifindex),
-            speed=port.speed,
-            duplex=port.duplex,
+            permanent_address=parse_address(before.address) if before else None,
+            speed=state.speed if state else 0,
+            duplex=state.duplex if state else 0,
         )
 
     def actual(self) -> Actual:
@@ -163,9 +160,13 @@ class KernelDatapath:
         )
 
     def statistics(self, ifindex: int) -> dict[str, int]:
-        """What passed the interface: the driver does not count by port."""
+        """What passed the interface since it became a port: the driver does not count by port."""
+        self._need(ifindex, errno.ENODEV)
+        before = self._memory.ports.get(ifindex)
         with explained("statistics"):
-            return self._rtnl.statistics(ifindex)
+            now = self._rtnl.statistics(ifindex)
+        counted = before.counted if before else {}
+        return {key: max(0, value - counted.get(key, 0)) for key, value in now.items()}
 
     # Commands
 
@@ -179,27 +180,33 @@ class KernelDatapath:
             try:
                 self._rtnl.set_link(ifindex, master=self.ifindex)
             except NetlinkError:
-                self._remember(ifindex, None)
+                self._forget(ifindex)
                 raise
             self._look_at(self._links.read(ifindex))
 
     def remove_port(self, ifindex: int) -> None:
         with explained("port"):
-            if self._links.read(ifindex).master != self.ifindex:
-                raise DatapathError(errno.ENODEV, f"interface {ifindex} is no port of this team")
+            self._look_at(self._links.read(ifindex))
+            self._need(ifindex, errno.ENODEV)
             self._rtnl.set_link(ifindex, master=0)
             self._look_at(self._links.read(ifindex))
 
     def set_option(self, key: OptionKey, value: OptionValue) -> None:
+        if key.port:
+            self._need(key.port, errno.ENOENT)
         spec, known = OPTIONS.get(key.name), self._options.get(key)
         if known is not None:
             wanted = OptionState(key, known.type, value, known.array)
-        elif spec is not None:
+        elif spec is not None and (spec.scope is Scope.PORT) == bool(key.port):
             wanted = OptionState(key, spec.type, value, spec.scope is Scope.ARRAY)
         else:
-            raise DatapathError(errno.ENOENT, f"no option {key.name!r} on this kernel")
+            raise DatapathError(errno.ENOENT, f"no option {key.name!r} of the team on this kernel")
         with explained(key.name):
             self._family.set(self.ifindex, wanted)
+
+    def _need(self, ifindex: int, code: int) -> None:
+        if ifindex not in self._members:
+            raise DatapathError(code, f"interface {ifindex} is no port of this team")
 
     def set_address(self, ifindex: int, address: bytes) -> None:
         with explained("address"):
@@ -224,19 +231,33 @@ class KernelDatapath:
         for change in self._links.receive():
             told.discard(change.ifindex)
             if isinstance(change, LinkInfo):
-                self._look_at(change)
-                events.append(LinkSeen(self._to_link(change)))
+                info = self._settled(change)
+                self._look_at(info)
+                events.append(LinkSeen(self._to_link(info)))
             else:
-                self._remember(change.ifindex, None)
+                self._forget(change.ifindex)
+                self._members.discard(change.ifindex)
                 self._own.pop(change.ifindex, None)
                 events.append(LinkGone(change.ifindex))
         known = (self._links.known.get(ifindex) for ifindex in told)
         events.extend(LinkSeen(self._to_link(info)) for info in known if info is not None)
         return events
 
+    def _settled(self, info: LinkInfo) -> LinkInfo:
+        """As it is told, but never in or out of the team by old news.
+
+        In a storm of messages one from before `add_port` may be read after it, and the one that makes it
+        good only in the next batch: a port that looks released would be given up.
+        """
+        if (info.master == self.ifindex) != (info.ifindex in self._members):
+            with contextlib.suppress(NetlinkError):
+                # Gone already: that is told next.
+                return self._links.read(info.ifindex)
+        return info
+
     def _changed_here(self, events: list[Event]) -> set[int]:
         """Note what the driver tells; the ports that it told something about."""
-        ports = set()
+        ports: set[int] = set()
         try:
             changes = self._monitor.receive()
         except NetlinkError as error:
@@ -263,38 +284,46 @@ class KernelDatapath:
     def handle_timeout(self, now: float) -> None:
         """The driver sends its announcements by itself."""
 
-    # The ports' own addresses
+    # What interfaces are without us
 
     def _look_at(self, info: LinkInfo) -> None:
-        """Learn what an interface is called when it is not ours: others, too, make ports of them."""
+        """Others make ports of interfaces too: know beforehand what each one is when it is none."""
         if info.ifindex == self.ifindex:
             return
         if info.master == self.ifindex:
-            if info.ifindex not in self._memory.addresses and info.ifindex in self._own:
+            self._members.add(info.ifindex)
+            if info.ifindex not in self._memory.ports and info.ifindex in self._own:
                 self._remember(info.ifindex, self._own[info.ifindex])
             return
-        self._remember(info.ifindex, None)
+        self._members.discard(info.ifindex)
+        self._forget(info.ifindex)
         # On its way in it has the team's MAC for a moment before it has the team for a master.
         team = self._links.known.get(self.ifindex)
         if info.ifindex not in self._own or team is None or info.address != team.address:
             self._own[info.ifindex] = info.address
 
-    def _remember(self, ifindex: int, address: bytes | None) -> None:
-        addresses = self._memory.addresses
-        if addresses.get(ifindex) == address:
-            return
-        if address is None:
-            del addresses[ifindex]
-        else:
-            addresses[ifindex] = address
-        self._memory.save()
+    def _remember(self, ifindex: int, address: bytes) -> None:
+        with contextlib.suppress(NetlinkError):
+            # Gone already: its end is told soon.
+            counted = self._rtnl.statistics(ifindex)
+            self._memory.ports[ifindex] = PortMemory(format_address(address), counted)
+            self._memory.save()
+
+    def _forget(self, ifindex: int) -> None:
+        if self._memory.ports.pop(ifindex, None) is not None:
+            self._memory.save()
 
     # The end
 
     def destroy(self) -> None:
-        with self._closing, contextlib.suppress(NetlinkError):
-            # The driver gives each port back as it was.
-            self._rtnl.delete_link(self.ifindex)
+        with self._closing, explained("destroy"):
+            try:
+                # The driver gives each port back as it was.
+                self._rtnl.delete_link(self.ifindex)
+            except NetlinkError as error:
+                # Somebody was faster.
+                if error.errno != errno.ENODEV:
+                    raise
         self._memory.forget()
 
     def close(self) -> None:
@@ -307,5 +336,17 @@ def _open(closing: ExitStack, name: str) -> tuple[Rtnl, TeamFamily]:
     """Lock the name and find the driver; nothing is touched. In this order it is undone."""
     closing.callback(Ownership(name).release)
     rtnl = closing.enter_context(Rtnl())
-    with explained("driver"):
-        return rtnl, closing.enter_context(TeamFamily())
+    return rtnl, closing.enter_context(_find_driver(rtnl))
+
+
+def _find_driver(rtnl: Rtnl) -> TeamFamily:
+    """EOPNOTSUPP: this kernel has none, nor can it load one."""
+    for attempt in (1, 2):
+        try:
+            return TeamFamily()
+        except NetlinkError as error:
+            if error.errno != errno.ENOENT:
+                raise
+            if attempt == 1:
+                rtnl.load_kind(KIND)
+    raise DatapathError(errno.EOPNOTSUPP, NO_DRIVER)

@@ -1,7 +1,8 @@
 """What the team driver does not tell, and a successor needs: a small file in the run directory.
 
 The driver remembers the MACs that it gives back to its ports, but shows them to nobody, nor whether
-user space has set the carrier, nor who made the device. Must not know the driver.
+user space has set the carrier, nor who made the device; and it does not count by port. Must not know
+the driver.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ import socket
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
-
-from pyteam.link import format_address, parse_address
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +36,14 @@ def whereabouts() -> str:
 
 
 @dataclass(slots=True)
+class PortMemory:
+    """An interface as it was before it became a port: its MAC, and what it had counted."""
+
+    address: str
+    counted: dict[str, int]
+
+
+@dataclass(slots=True)
 class Memory:
     """Of one team device. ``path`` is the file; nothing is written until `save`."""
 
@@ -46,8 +53,7 @@ class Memory:
     #: The last owner left on purpose (``teamd -N``); else it died and may be succeeded at once.
     released: bool = False
     carrier_is_set: bool = False
-    #: MACs of ports before they were ports, by ifindex.
-    addresses: dict[int, bytes] = field(default_factory=dict)
+    ports: dict[int, PortMemory] = field(default_factory=dict)
 
     @classmethod
     def of(cls, name: str, run_dir: str | os.PathLike[str], ifindex: int) -> Self:
@@ -66,8 +72,8 @@ class Memory:
     def _decode(cls, path: Path, document: dict[str, Any]) -> Self:
         """Raises ValueError."""
         try:
-            addresses = {int(port): parse_address(text) for port, text in document.pop("addresses").items()}
-            return cls(path=path, addresses=addresses, **document)
+            ports = {int(ifindex): PortMemory(**port) for ifindex, port in document.pop("ports").items()}
+            return cls(path=path, ports=ports, **document)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not written by this version: {error}") from error
 
@@ -75,7 +81,6 @@ class Memory:
         """Replace the file at one go. Where that fails, the team works on, and a successor knows less."""
         document = asdict(self)
         document.pop("path")
-        document["addresses"] = {port: format_address(mac) for port, mac in self.addresses.items()}
         fresh = self.path.with_name(self.path.name + ".new")
         try:
             fresh.write_text(json.dumps(document))
@@ -83,7 +88,7 @@ class Memory:
         except OSError as error:
             with contextlib.suppress(OSError):
                 fresh.unlink()
-            log.warning("%s: cannot remember the ports' own addresses: %s", self.path, error.strerror)
+            log.warning("%s: cannot remember what the ports were before: %s", self.path, error.strerror)
 
     def forget(self) -> None:
         """The device is no more."""

@@ -17,7 +17,6 @@ NO_DRIVER: Final = (
 
 #: By what was tried (for options: the option's name; empty: anything) and the kernel's errno.
 _HINTS: Final[dict[tuple[str, int], str]] = {
-    ("driver", ENOENT): NO_DRIVER,
     ("create", EOPNOTSUPP): NO_DRIVER,
     ("create", EEXIST): "there is an interface of that name: -o adopts a team device, -r replaces anything",
     ("mode", EBUSY): "the mode can only change while the team has no ports",

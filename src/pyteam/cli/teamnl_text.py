@@ -1,0 +1,131 @@
+"""Options, ports and interfaces as ``teamnl`` prints them, and option values as users write them.
+
+Pure. The lines for people are the original's, since scripts match on them; the objects for ``-j``
+are ours. Must not know where the values come from.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from pyteam.cli.teamnl_device import Refused
+from pyteam.libteam import LinkInfo, OptionState, OptionValue, Port, Type
+from pyteam.link import DUPLEX_FULL, format_address
+
+#: Characters of an option's line, where it is cut.
+LINE: Final = 119
+_DIGITS: Final = re.compile(r"\s*[+-]?\d+")
+_BINARY: Final = re.compile(r"(\\[0-9a-fA-F]{2})*")
+_BOOL: Final = {"true": True, "false": False}
+_RANGE: Final = {Type.U32: range(2**32), Type.S32: range(-(2**31), 2**31)}
+
+Names = Mapping[int, str]
+
+
+def show(value: OptionValue) -> str:
+    """A value, whole."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case bytes():
+            return "".join(f"\\{byte:02x}" for byte in value)
+    return str(value)
+
+
+def parse(text: str, type_: Type) -> OptionValue:
+    """The value that a user means. Raises `Refused`: EINVAL or ERANGE."""
+    match type_:
+        case Type.STRING:
+            return text
+        case Type.BOOL if text in _BOOL:
+            return _BOOL[text]
+        case Type.BINARY if _BINARY.fullmatch(text):
+            return bytes.fromhex(text.replace("\\", ""))
+        case Type.U32 | Type.S32 if _DIGITS.fullmatch(text):
+            number = int(text)
+            if number not in _RANGE[type_]:
+                raise Refused(errno.ERANGE, "")
+            return number
+    raise Refused(errno.EINVAL, "")
+
+
+def mark(changed: bool, removed: bool) -> str:
+    """The first character of a line."""
+    return "-" if removed else "*" if changed else " "
+
+
+def port_line(port: Port) -> str:
+    link, duplex = "up" if port.link_up else "down", "FD" if port.duplex == DUPLEX_FULL else "HD"
+    head = f"{mark(port.changed, port.removed)}{port.ifindex}: {port.name}"
+    return f"{head}: {link} {port.speed}Mbit {duplex} "
+
+
+def _option_text(option: OptionState, names: Names) -> tuple[str, bool]:
+    """The line, and whether it had to be cut."""
+    key = option.key
+    port = f"(port:{names.get(key.port, key.port)}) " if key.port else ""
+    index = f"(arridx:{key.index}) " if option.array else ""
+    text = f"{mark(option.changed, option.removed)}{key.name} {port}{index}{show(option.value)} "
+    return text[:LINE], len(text) > LINE
+
+
+def option_line(option: OptionState, names: Names) -> str:
+    """In the list of options; ``names`` of interfaces by ifindex."""
+    text, cut = _option_text(option, names)
+    return f"{text} <trunc>" if cut else text
+
+
+def option_news(option: OptionState, names: Names) -> str:
+    """In the monitor."""
+    text, cut = _option_text(option, names)
+    return f"{text.rstrip(' ')}{'...' * cut}{' changed' * option.changed}"
+
+
+def link_line(link: LinkInfo, before: LinkInfo | None = None) -> str:
+    """An interface; what is not as ``before`` is marked."""
+    old = before or link
+    name = mark(link.name != old.name, False).strip() + link.name
+    address = mark(link.address != old.address, False).strip() + format_address(link.address)
+    master = mark(link.master != old.master, False).strip() + str(link.master)
+    return f"{mark(link != old, False)}{link.ifindex}: {name}: {address}: {master} "
+
+
+def port_object(port: Port) -> dict[str, object]:
+    """``speed`` in Mb/s; ``duplex`` half, full or null."""
+    return {
+        "ifindex": port.ifindex,
+        "name": port.name,
+        "link_up": port.link_up,
+        "speed": port.speed,
+        "duplex": {0: "half", 1: "full"}.get(port.duplex),
+    }
+
+
+def value_object(value: OptionValue) -> object:
+    """Binary values are hexadecimal text."""
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def option_object(option: OptionState, names: Names) -> dict[str, object]:
+    """Without ``port`` and ``index`` where it has none."""
+    key = option.key
+    found: dict[str, object] = {"name": key.name, "type": str(option.type)}
+    if key.port:
+        found["port"] = names.get(key.port, str(key.port))
+    if option.array:
+        found["index"] = key.index
+    return {**found, "value": value_object(option.value)}
+
+
+def link_object(link: LinkInfo) -> dict[str, object]:
+    return {
+        "ifindex": link.ifindex,
+        "name": link.name,
+        "address": format_address(link.address),
+        "master": link.master,
+        "up": link.up,
+        "carrier": link.carrier,
+    }

@@ -1,0 +1,146 @@
+"""The lab's tests on the host: each stands for the test of the same name that runs in the guest.
+
+One boot for all that were selected, when the first of them is due. Reports come back one by one through
+the shared directory and are shown as if the test had run here: name, outcome, duration, traceback,
+captured output. In the guest itself this file does nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack
+from typing import Final
+
+import pytest
+
+from lab.machine import LONGEST, SHARED, Machine, MachineError
+from lab.reporter import REPORTS
+
+#: Plugins are loaded by name: finding those that happen to be installed takes seconds there.
+PYTEST: Final = ("-m", "pytest", "-p", "pytest_timeout", "-p", "lab.reporter", "-p", "no:cacheprovider")
+#: Kept for the guest: whether a test that cannot run skips or fails.
+PASSED_ON: Final = ("CI",)
+RUN: Final = pytest.StashKey["Run"]()
+
+
+class Run:
+    """The one run in the guest, started when it is first asked."""
+
+    def __init__(self, config: pytest.Config, tests: Sequence[str]) -> None:
+        self._config = config
+        self._tests = tests
+        self._cleanup = ExitStack()
+        self._machine: Machine | None = None
+        #: Bytes of the reports that were read.
+        self._read = 0
+        self._reports: dict[str, list[pytest.TestReport]] = {}
+        self._ended = False
+
+    def reports(self, test: str) -> list[pytest.TestReport]:
+        """All reports of a test, its teardown's the last; waits for them. Raises `MachineError`."""
+        if self._machine is None:
+            self._machine = self._start()
+        while not self._over(test):
+            running = self._machine.running
+            self._fetch(self._machine)
+            if self._over(test):
+                break
+            if self._ended:
+                raise MachineError("the guest had ended before this test")
+            if not running:
+                self._ended = True
+                raise MachineError(
+                    f"the guest ended without a word of this test\n{self._machine.last_words()}"
+                )
+            time.sleep(0.1)
+        return self._reports[test]
+
+    def close(self) -> None:
+        self._cleanup.close()
+
+    def _start(self) -> Machine:
+        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+        return self._cleanup.enter_context(Machine([sys.executable, *PYTEST, *self._tests], environment))
+
+    def _over(self, test: str) -> bool:
+        found = self._reports.get(test, [])
+        return bool(found) and found[-1].when == "teardown"
+
+    def _fetch(self, machine: Machine) -> None:
+        path = machine.shared / REPORTS
+        if not path.exists():
+            return
+        with path.open() as file:
+            file.seek(self._read)
+            # The last line may be half written.
+            while (line := file.readline()).endswith("\n"):
+                self._read = file.tell()
+                report = self._config.hook.pytest_report_from_serializable(
+                    config=self._config, data=json.loads(line)
+                )
+                self._reports.setdefault(report.nodeid, []).append(report)
+
+
+class GuestItem(pytest.Item):
+    """Stands for a test that runs in the guest; has neither its fixtures nor its marks."""
+
+    def __init__(self, *, test: pytest.Item, run: Run, **arguments: object) -> None:
+        super().__init__(**arguments)  # type: ignore[arg-type]
+        self._run = run
+        self._location = test.reportinfo()
+        self.outcome: pytest.TestReport | None = None
+        # The first of them boots the machine.
+        self.add_marker(pytest.mark.timeout(LONGEST))
+
+    def runtest(self) -> None:
+        self.outcome = outcome(self._run.reports(self.nodeid))
+
+    def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
+        return self._location
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:
+        return str(excinfo.value)
+
+
+def outcome(reports: Sequence[pytest.TestReport]) -> pytest.TestReport:
+    """Set-up, call and teardown as one report: the first that did not pass, or the call's."""
+    worst = next((report for report in reports if not report.passed), None)
+    found = worst or next(report for report in reports if report.when == "call")
+    found.when = "call"
+    if isinstance(found.longrepr, list):
+        found.longrepr = tuple(found.longrepr)  # where and why it was skipped; JSON has no tuples
+    found.duration = sum(report.duration for report in reports)
+    return found
+
+
+# The last of all implementations: stand-ins only for what was selected, by marks and names of the tests.
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
+    if SHARED in os.environ:
+        return
+    here = os.path.dirname(__file__)
+    tests = [item for item in items if os.path.dirname(item.path) == here]
+    run = session.stash[RUN] = Run(session.config, [test.nodeid for test in tests])
+    for number, item in enumerate(items):
+        if item in tests and item.parent:
+            items[number] = GuestItem.from_parent(item.parent, name=item.name, test=item, run=run)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if isinstance(item, GuestItem) and call.when == "call" and item.outcome:
+        return item.outcome
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if run := session.stash.get(RUN, None):
+        run.close()
