@@ -44,7 +44,7 @@ BUILD: Final[dict[str, Callable[[Lab], Contender]]] = {
 }
 
 
-#: Loaded before anything is timed: while the guest waits for a file of the host, its clock leaps.
+#: Loaded before anything is timed, since they are files of the host.
 MODULES: Final = ("veth", "team", "team_mode_activebackup", "bonding")
 
 

@@ -57,10 +57,17 @@ class Daemon:
     """A teamd in the foreground."""
 
     process: subprocess.Popen[bytes]
+    out_file: Path
     log_file: Path
 
     @property
+    def out(self) -> str:
+        """What came on stdout."""
+        return self.out_file.read_text()
+
+    @property
     def log(self) -> str:
+        """What came on stderr."""
         return self.log_file.read_text()
 
     def says(self, text: str, times: int = 1) -> None:
@@ -92,6 +99,8 @@ class Host:
 
     holder: int
     directory: Path
+    #: Ahead of all words given to teamd; the same on a kernel that has the team driver.
+    datapath: Sequence[str] = ("--datapath=ebpf",)
     daemons: list[Daemon] = field(default_factory=list)
 
     def within(self, *argv: str) -> list[str]:
@@ -181,6 +190,9 @@ class Host:
         """A process that told its end may take a moment to it."""
         wait_for(lambda: not self.traces(), "the last trace to go")
 
+    def has_socket(self) -> bool:
+        return self.run("test", "-S", "/run/teamd/team0.sock").code == 0
+
     # Daemons
 
     def teamd(
@@ -192,7 +204,7 @@ class Host:
         cwd: Path | None = None,
     ) -> Done:
         """To its end: with -d until the daemon is ready, or is not going to be."""
-        return self.run(*before, *program("teamd"), *words, *_given(config), env=env, cwd=cwd)
+        return self.run(*before, *program("teamd"), *self.datapath, *words, *_given(config), env=env, cwd=cwd)
 
     def start(
         self,
@@ -202,17 +214,18 @@ class Host:
         before: Sequence[str] = (),
     ) -> Daemon:
         """In the foreground."""
-        log_file = self.directory / f"log{len(self.daemons)}"
-        with log_file.open("wb") as log:
+        number = len(self.daemons)
+        out_file, log_file = self.directory / f"out{number}", self.directory / f"log{number}"
+        with out_file.open("wb") as out, log_file.open("wb") as log:
             process = subprocess.Popen(
-                self.within(*before, *program("teamd"), *words, *_given(config)),
+                self.within(*before, *program("teamd"), *self.datapath, *words, *_given(config)),
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=out,
                 stderr=log,
                 env=dict(env),
                 start_new_session=True,
             )
-        self.daemons.append(Daemon(process, log_file))
+        self.daemons.append(Daemon(process, out_file, log_file))
         return self.daemons[-1]
 
     def ctl(self, *words: str, team: str = "team0") -> Done:

@@ -217,7 +217,15 @@ def wait_for_verdict(log: Path) -> str:
 
 def test_nothing_but_standard_streams_is_inherited(box: Host) -> None:
     done = box.run(
-        "sh", "-c", 'exec 7</dev/null; "$@"', "sh", *program("teamd"), "-d", "-c", json.dumps(TWO_PORTS)
+        "sh",
+        "-c",
+        'exec 7</dev/null; "$@"',
+        "sh",
+        *program("teamd"),
+        *box.datapath,
+        "-d",
+        "-c",
+        json.dumps(TWO_PORTS),
     )
     assert done.code == 0
     open_files = box.sh(f"ls -l /proc/{box.item('setup.pid')}/fd")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
+from pyteam.control.protocol import run_directory
 from pyteam.datapath.interface import Datapath, DatapathError
 from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl
 
@@ -13,6 +16,14 @@ if TYPE_CHECKING:
     from pyteam.daemon.arguments import Arguments
 
 log = logging.getLogger(__name__)
+
+
+class _Kind(NamedTuple):
+    """One datapath's ways in; each takes the name of the team device."""
+
+    create: Callable[[str], Datapath]
+    adopt: Callable[[str], Datapath]
+    orphaned: Callable[[str], bool]
 
 
 def free_name() -> str:
@@ -31,27 +42,41 @@ def open_datapath(name: str, arguments: Arguments, choice: str) -> tuple[Datapat
     ``choice``: auto, kernel or ebpf. Raises `DatapathError` or `NetlinkError`; then nothing
     was changed, except that -r may have deleted the old device.
     """
-    if choice == "kernel":
-        raise DatapathError(
-            errno.EOPNOTSUPP, "the kernel datapath is not implemented yet: use --datapath ebpf"
-        )
-    # Late: a daemon on another datapath need not have libbpf.
-    from pyteam.datapath.ebpf.datapath import EbpfDatapath
-
     found = _find(name)
+    kind = _kind(choice, found, run_directory(arguments.run_dir))
     if found is None:
-        return EbpfDatapath.create(name), False
+        return kind.create(name), False
     if arguments.take_over:
-        return EbpfDatapath.adopt(name), True
+        return kind.adopt(name), True
     if arguments.force_recreate:
-        _delete(found)
-        return EbpfDatapath.create(name), False
-    if EbpfDatapath.orphaned(name):
+        _delete(found, kind)
+        return kind.create(name), False
+    if kind.orphaned(name):
         log.info("%s was left by a daemon that died: taking it over.", name)
-        return EbpfDatapath.adopt(name), True
+        return kind.adopt(name), True
     raise DatapathError(
         errno.EEXIST, f"Failed to create team device: {name} exists, see the options -o and -r"
     )
+
+
+def _kind(choice: str, found: LinkInfo | None, run_dir: str) -> _Kind:
+    """``auto``: what the device has that is there, else the kernel's driver, else eBPF.
+
+    Each is imported late: a daemon on one datapath need not have what the other needs.
+    """
+    if choice != "ebpf":
+        from pyteam.datapath.kernel.datapath import KernelDatapath
+
+        ebpf_is_there = found is not None and found.kind == "veth"
+        if choice == "kernel" or (not ebpf_is_there and KernelDatapath.available()):
+            return _Kind(
+                create=partial(KernelDatapath.create, run_dir=run_dir),
+                adopt=partial(KernelDatapath.adopt, run_dir=run_dir),
+                orphaned=partial(KernelDatapath.orphaned, run_dir=run_dir),
+            )
+    from pyteam.datapath.ebpf.datapath import EbpfDatapath
+
+    return _Kind(EbpfDatapath.create, EbpfDatapath.adopt, EbpfDatapath.orphaned)
 
 
 def _find(name: str) -> LinkInfo | None:
@@ -64,12 +89,10 @@ def _find(name: str) -> LinkInfo | None:
             return None
 
 
-def _delete(device: LinkInfo) -> None:
+def _delete(device: LinkInfo, kind: _Kind) -> None:
     """Whatever it is; the ports of a team of ours get back what they had."""
-    from pyteam.datapath.ebpf.datapath import EbpfDatapath
-
     try:
-        EbpfDatapath.adopt(device.name).destroy()
+        kind.adopt(device.name).destroy()
     except (DatapathError, NetlinkError) as error:
         if error.errno == errno.EBUSY:
             raise

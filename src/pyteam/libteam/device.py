@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import count
 from types import TracebackType
 from typing import Final, Self
 
@@ -68,20 +69,15 @@ class Team:
 
         EEXIST: the name is taken. EOPNOTSUPP: this kernel has no team driver (modprobe team).
         """
+        candidates = [name] if name else (f"{KIND}{number}" for number in count())
         with Rtnl() as rtnl:
-            if name:
-                return cls(rtnl.add_link(name, KIND).ifindex)
-            taken = {link.name for link in rtnl.links()}
-            number = 0
-            while True:
-                if f"{KIND}{number}" not in taken:
-                    try:
-                        return cls(rtnl.add_link(f"{KIND}{number}", KIND).ifindex)
-                    except NetlinkError as error:
-                        # Somebody was faster.
-                        if error.errno != errno.EEXIST:
-                            raise
-                number += 1
+            for candidate in candidates:
+                try:
+                    return cls(rtnl.add_link(candidate, KIND).ifindex)
+                except NetlinkError as error:
+                    if name or error.errno != errno.EEXIST:
+                        raise
+        raise AssertionError("numbers never end")
 
     @classmethod
     def recreate(cls, name: str) -> Self:
