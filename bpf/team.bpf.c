@@ -171,7 +171,8 @@ static __always_inline bool tapped(struct __sk_buff *skb)
 	struct sk_buff *kernel_skb = bpf_cast_to_kern_ctx(skb);
 	struct net_device *dev = kernel_skb->dev;
 
-	return (void *)dev->ptype_all.next != (void *)&dev->ptype_all && skb->ifindex == team.ifindex;
+	return (void *)dev->ptype_all.next != (void *)&dev->ptype_all &&
+	       dev->ifindex == (int)team.ifindex;
 }
 
 static __always_inline struct team_target *target(__u32 table, __u32 at)
@@ -319,43 +320,54 @@ static __always_inline bool is_link_local(struct __sk_buff *skb)
 	       (dst[2] & bpf_htons(0xfff0)) == 0;
 }
 
+enum { NOT_OURS = -1 };
+
+/* The slot whose frames these are; TEAM_MAX_PORTS where they are not the team's, NOT_OURS on an
+ * interface that is no port. Called for what does not simply receive: a port that waits, or one
+ * whose hint another port has. */
+static __noinline int receiving_slot(struct __sk_buff *skb, __u32 ifindex)
+{
+	struct team_table *table = &team.table[team.current & 1];
+	struct team_target *active = &table->to[0];
+	int slot = slot_of(ifindex);
+
+	if (slot < 0)
+		return NOT_OURS;
+	if (team.slot[slot & (TEAM_MAX_PORTS - 1)].rx)
+		return slot;
+	if (!team.spare || !table->count || usable_or_tell(skb, active))
+		return TEAM_MAX_PORTS;
+	/* We have diverted, so the other side may have: what comes here is for us. */
+	return slot;
+}
+
 SEC("tc")
 int team_rx(struct __sk_buff *skb)
 {
-	struct team_table *table = &team.table[team.current & 1];
 	struct sk_buff *kernel_skb = bpf_cast_to_kern_ctx(skb);
+	struct net_device *dev = kernel_skb->dev;
 	struct team_counters *counters;
-	struct team_target *active = &table->to[0];
-	__u32 slot = team.hint[skb->ifindex & (TEAM_SLOT_HINTS - 1)] & (TEAM_MAX_PORTS - 1);
-	bool ours;
+	__u32 ifindex = dev->ifindex;
+	int slot = team.hint[ifindex & (TEAM_SLOT_HINTS - 1)] & (TEAM_MAX_PORTS - 1);
 
-	if (team.slot[slot].ifindex != skb->ifindex) {
-		int found = slot_of(skb->ifindex);
-
-		if (found < 0)
-			return TCX_NEXT;
-		slot = found & (TEAM_MAX_PORTS - 1);
-	}
 	/* A device that moves to another namespace takes its programs along. */
-	if (team.net && (__u64)kernel_skb->dev->nd_net.net != team.net)
+	if ((__u64)dev->nd_net.net != team.net && team.net)
 		return TCX_NEXT;
+	if (team.slot[slot].rx != ifindex) {
+		slot = receiving_slot(skb, ifindex);
+		if (slot == NOT_OURS)
+			return TCX_NEXT;
+	}
 	/* Slow protocols (LACP, Marker) are between port and port. Behind a tag they are not. */
 	if (skb->protocol == bpf_htons(ETH_P_SLOW) && !skb->vlan_present)
 		return TCX_NEXT;
-
-	ours = team.slot[slot].rx;
-	if (!ours && team.spare && table->count && !usable(skb, active)) {
-		/* We have diverted, so the other side may have: what comes here is for us. */
-		tell(&team.slot[active->slot & (TEAM_MAX_PORTS - 1)]);
-		ours = true;
-	}
 	if (skb->pkt_type == PACKET_MULTICAST && is_link_local(skb)) {
 		/* Also for who listens on the port itself, be it active or not. */
-		if (ours)
+		if (slot < TEAM_MAX_PORTS)
 			bpf_clone_redirect(skb, team.ifindex, BPF_F_INGRESS);
 		return TCX_NEXT;
 	}
-	if (!ours)
+	if (slot >= TEAM_MAX_PORTS)
 		return TC_ACT_SHOT;
 	counters = counters_of(slot);
 	if (counters) {

@@ -4,7 +4,7 @@
 #ifndef PYTEAM_TEAM_H
 #define PYTEAM_TEAM_H
 
-#define TEAM_ABI 1
+#define TEAM_ABI 2
 #define TEAM_MAX_PORTS 64 /* a power of two: indexes are masked with it */
 #define TEAM_SLOT_HINTS 256
 #define TEAM_RECORD_SIZE 65536
@@ -27,7 +27,7 @@ struct team_table {
 /* One member port. A port keeps its slot while it is a member. */
 struct team_slot {
 	__u32 ifindex; /* 0: free */
-	__u32 rx;      /* frames that come in here are the team's */
+	__u32 rx;      /* = ifindex: frames that come in here are the team's; 0: they are not */
 	__u32 told;    /* the loader knows that this port cannot carry packets */
 	__u32 unused;
 };

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 #: TEAM_ABI: raised whenever this layout changes.
-ABI: Final = 1
+ABI: Final = 2
 #: TEAM_MAX_PORTS.
 MAX_PORTS: Final = 64
 HINTS: Final = 256
@@ -96,7 +96,7 @@ class SharedState:
     def receive_on(self, ifindexes: set[int], *, spare: bool) -> None:
         """Whose frames are the team's; ``spare``: any port's, while the first in the order is dead."""
         for slot in self.state.slot:
-            rx = int(slot.ifindex in ifindexes)
+            rx = slot.ifindex if slot.ifindex in ifindexes else 0
             if slot.rx != rx:
                 slot.rx = rx
         self.state.spare = int(spare)
