@@ -59,7 +59,9 @@ packages: ; @$(call install,$(PACKAGES))
 
 bench-packages: ; @$(call install,$(BENCH_PACKAGES))
 
-lab-packages: ; @$(call install,$(LAB_PACKAGES)); lab/kernel.sh .lab
+lab-packages:
+	@$(call install,$(LAB_PACKAGES))
+	@lab/kernel.sh .lab
 
 # Open vSwitch would start itself on installation: only bench starts it, in its own directory. The
 # policy file is Debian's way to say so; one that is there already is its owner's, and left alone.

@@ -7,7 +7,7 @@ from pyteam.netlink.rtnl import LinkInfo, Rtnl
 
 
 class Links:
-    """Subscribed from the moment it is made. What is read here is news no longer in `receive`."""
+    """Subscribed from the moment it is made. Reading something does not keep it from being news."""
 
     def __init__(self, rtnl: Rtnl) -> None:
         self._rtnl = rtnl
@@ -26,23 +26,19 @@ class Links:
 
     def read(self, ifindex: int) -> LinkInfo:
         """The interface now. Raises `NetlinkError` with ENODEV."""
-        info = self._rtnl.link(ifindex)
-        self._note(info)
+        info = self.known[ifindex] = self._rtnl.link(ifindex)
         return info
 
     def read_all(self) -> list[LinkInfo]:
         """Every interface there is now."""
         found = self._rtnl.links()
-        self.known = {}
-        for info in found:
-            self._note(info)
+        self.known = {info.ifindex: info for info in found}
         return found
 
     def read_ports(self, team: int) -> list[LinkInfo]:
         """The interfaces whose master the team device is now."""
         found = self._rtnl.links(master=team)
-        for info in found:
-            self._note(info)
+        self.known |= {info.ifindex: info for info in found}
         return found
 
     def receive(self) -> list[Change]:
@@ -54,7 +50,3 @@ class Links:
             else:
                 self.known.pop(change.ifindex, None)
         return changes
-
-    def _note(self, info: LinkInfo) -> None:
-        self._monitor.note(info)
-        self.known[info.ifindex] = info

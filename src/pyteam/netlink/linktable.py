@@ -52,11 +52,6 @@ class LinkTable:
         self._known = {link.ifindex: link for link in wanted}
         return wanted
 
-    def note(self, link: LinkInfo) -> None:
-        """What the caller has read by itself: a message that says otherwise is news to it."""
-        if link.ifindex in self._known:
-            self._known[link.ifindex] = link
-
     def resynchronize(self, links: Iterable[LinkInfo]) -> None:
         """Messages were lost: what is there now is the truth, and what is not there is gone."""
         before = set(self._known)
@@ -94,9 +89,9 @@ class LinkTable:
         return changes
 
     def _see(self, link: LinkInfo, wanted: bool) -> None:
-        # Statistics, IPv6 settings and the like announce themselves with an unchanged link.
-        if link != self._known.get(link.ifindex):
-            self._report(link)
+        # Reported also when it says what the last one said: in between the caller may have read,
+        # and acted on, something else.
+        self._report(link)
         if wanted:
             self._known[link.ifindex] = link
         else:

@@ -51,10 +51,6 @@ class LinkMonitor:
         """Every interesting interface now. From here on only what differs from it is reported."""
         return self._table.learn(self._rtnl.links())
 
-    def note(self, link: LinkInfo) -> None:
-        """What the caller has read by itself: a message that says otherwise is news to it."""
-        self._table.note(link)
-
     def receive(self) -> list[Change]:
         """What happened since the last call, without blocking; coalesced as `LinkTable.take` says.
 

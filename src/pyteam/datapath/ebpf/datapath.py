@@ -128,16 +128,20 @@ class EbpfDatapath:
             raise DatapathError(
                 errno.EINVAL, f"this team device was made by another version of pyteam: {error}"
             ) from error
-        for ifindex in list(self._record.ports):
-            if ifindex not in self._links or not found.on_port(ifindex):
-                self._lose_port(ifindex)
         self._options = Options(self._record)
         self._announcer.configure(self._options.all())
         self._record.released = False
+        lost = [i for i in self._record.ports if i not in self._links or not found.on_port(i)]
         code = hooks.object_code()
-        if hooks.build_of(code) != self._record.build:
-            self._load(self._options.mode, code)
-        self._apply()
+        if hooks.build_of(code) == self._record.build:
+            for ifindex in lost:
+                self._lose_port(ifindex)
+            self._apply()
+            return
+        # Their state may be laid out otherwise: nothing of it is touched.
+        for ifindex in lost:
+            self._options.forget_port(ifindex)
+        self._load(self._options.mode, code)
 
     # Reading
 
@@ -330,7 +334,6 @@ class EbpfDatapath:
                 continue
             with contextlib.suppress(NetlinkError):
                 info = self._rtnl.link(ifindex)
-            self._monitor.note(info)
             events.extend(self._link_changed(info))
         return events
 

@@ -13,6 +13,7 @@ import contextlib
 import errno
 import hashlib
 import struct
+from functools import cached_property
 from importlib import resources
 from typing import Final
 
@@ -56,8 +57,12 @@ class Hooks:
         self._receive_id = libbpf.program_id(receive)
         self._maps = maps
         self._owned = owned
-        self.shared = SharedState(next(fd for name, fd in maps.items() if name.endswith(_STATE)))
         self.events = libbpf.RingBuffer(maps[_EVENTS])
+
+    @cached_property
+    def shared(self) -> SharedState:
+        """Of programs of this build; another build's may be laid out otherwise."""
+        return SharedState(next(fd for name, fd in self._maps.items() if name.endswith(_STATE)))
 
     @classmethod
     def load(cls, code: bytes, mode: str) -> Hooks:
@@ -146,7 +151,8 @@ class Hooks:
 
     def close(self) -> None:
         self.events.close()
-        self.shared.close()
+        if "shared" in self.__dict__:
+            self.shared.close()
         if self._owned:
             self._owned.close()
             return
