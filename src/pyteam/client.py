@@ -117,6 +117,13 @@ class Client:
         """Change one value of the state."""
         self._call("StateItemValueSet", path, value)
 
+    def option_set(self, name: str, port: str, index: str, value: str) -> None:
+        """Set an option of the team, or of a port when that is not empty; the value as teamnl takes it.
+
+        It stands until the team decides anew, or for good where there is nothing to decide.
+        """
+        self._call("OptionSet", name, port, index, value)
+
     def _call(self, name: str, *arguments: str) -> str:
         try:
             request = encode_request(METHODS[name], arguments)

@@ -1,14 +1,16 @@
 """The options of a team device: the kernel team driver's vocabulary, spoken by every datapath.
 
 Source: drivers/net/team/ and include/uapi/linux/if_team.h; one option of ours is marked. What an
-option does to traffic is the datapaths' business; this table only names and types them.
+option does to traffic is the datapaths' business; this table only names and types them, and knows
+how users write a value.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 OptionValue = int | bool | str | bytes
 
@@ -74,10 +76,52 @@ OPTIONS: Final[dict[str, OptionSpec]] = {
 NO_MODE: Final = "*NOMODE*"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class OptionKey:
-    """Which instance of an option: per-port options carry an ifindex, array options an index."""
+class OptionKey(NamedTuple):
+    """Which instance of an option: per-port options carry an ifindex, array options an index.
+
+    A tuple: comparing states is looking these up, and a cut cable waits for it.
+    """
 
     name: str
     port: int = 0
-    index: int = 0
+    array_index: int = 0
+
+
+_KIND: Final = {Type.U32: int, Type.STRING: str, Type.BOOL: bool, Type.BINARY: bytes, Type.S32: int}
+_RANGE: Final = {Type.U32: range(2**32), Type.S32: range(-(2**31), 2**31)}
+_NUMBER: Final = re.compile(r"\s*[+-]?\d+", re.ASCII)
+_BYTES: Final = re.compile(r"(\\[0-9a-fA-F]{2})*")
+_TRUTH: Final = {"true": True, "false": False}
+
+
+def fits(value: OptionValue, type_: Type) -> bool:
+    """Whether an option of this type can have the value; a bool is no number."""
+    return type(value) is _KIND[type_] and (type_ not in _RANGE or value in _RANGE[type_])
+
+
+def show_value(value: OptionValue) -> str:
+    """As teamnl prints it, whole: numbers in decimal, ``true`` or ``false``, a byte as ``\\xx``."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case bytes():
+            return "".join(f"\\{byte:02x}" for byte in value)
+    return str(value)
+
+
+def parse_value(text: str, type_: Type) -> OptionValue:
+    """The inverse of `show_value`. Raises ValueError, or OverflowError for a number out of range."""
+    match type_:
+        case Type.STRING:
+            return text
+        case Type.BOOL if text in _TRUTH:
+            return _TRUTH[text]
+        case Type.BINARY if _BYTES.fullmatch(text):
+            return bytes.fromhex(text.replace("\\", ""))
+        case Type.U32 | Type.S32 if _NUMBER.fullmatch(text):
+            # The length first: Python refuses, and would be slow with, thousands of digits.
+            digits = text.strip().lstrip("+-").lstrip("0")
+            if len(digits) <= len(str(2**32)) and fits(number := int(text), type_):
+                return number
+            raise OverflowError(f"{text[:32]} is out of range for {type_}")
+    raise ValueError(f'"{text[:32]}" is no value of type {type_}')

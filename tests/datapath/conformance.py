@@ -211,12 +211,42 @@ class Conformance:
             with refused(errno.ENOENT):
                 bench.datapath.set_option(key, 1)
 
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("notify_peers_count", -1),
+            ("notify_peers_count", 2**32),
+            ("mcast_rejoin_interval", "soon"),
+            ("mcast_rejoin_count", True),
+            ("priority", 2**31),
+            ("enabled", 1),
+            ("enabled", "yes"),
+            ("queue_id", b"1"),
+            ("activeport", "eth1"),
+        ],
+    )
+    def test_values_that_do_not_fit_are_refused(self, bench: Bench, name: str, value: OptionValue) -> None:
+        bench.datapath.set_option(MODE, "activebackup")
+        port = add(bench, bench.plug())
+        before = bench.datapath.actual()
+        team = name.startswith(("notify", "mcast", "active"))
+        with refused(errno.EINVAL):
+            bench.datapath.set_option(OptionKey(name, 0 if team else port), value)
+        assert bench.datapath.actual().options == before.options
+
+    def test_there_is_nothing_to_repair(self, bench: Bench) -> None:
+        assert not bench.datapath.repair()
+        bench.datapath.set_option(MODE, "activebackup")
+        add(bench, bench.plug())
+        assert not bench.datapath.repair()
+
     def test_the_active_port_must_be_a_port(self, bench: Bench) -> None:
         bench.datapath.set_option(MODE, "activebackup")
         port, stranger = add(bench, bench.plug()), bench.index(bench.plug())
         assert active(bench) == 0
-        with refused(errno.ENOENT):
-            bench.datapath.set_option(OptionKey("activeport"), stranger)
+        for other in (stranger, 0):
+            with refused(errno.ENOENT):
+                bench.datapath.set_option(OptionKey("activeport"), other)
         bench.datapath.set_option(OptionKey("activeport"), port)
         assert active(bench) == port
         bench.datapath.remove_port(port)

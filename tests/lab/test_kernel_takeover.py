@@ -103,15 +103,30 @@ def shown(rtnl: Rtnl) -> list[tuple[object, ...]]:
     return [(link.name, link.up, link.carrier, link.address, link.master, link.mtu) for link in rtnl.links()]
 
 
+def test_an_active_port_that_others_chose_stands(rtnl: Rtnl, tmp_path: Path) -> None:
+    daemon = Daemon(KernelDatapath.create("team0", tmp_path), ActiveBackupRunner(), adopted=False)
+    one, two = (rtnl.link_by_name(name).ifindex for name in ("eth1", "eth2"))
+    for port, other in ((two, one), (one, two)):
+        with TeamFamily() as family:
+            state = OptionState(OptionKey("activeport"), Type.U32, port)
+            family.set(daemon.datapath.ifindex, state)
+        daemon.settle()
+        options = daemon.datapath.actual().options
+        assert options[OptionKey("activeport")] == port
+        assert options[OptionKey("enabled", port)] is True
+        assert options[OptionKey("enabled", other)] is False
+    daemon.datapath.destroy()
+
+
 def test_what_others_change_is_put_right(rtnl: Rtnl, tmp_path: Path) -> None:
     daemon = Daemon(KernelDatapath.create("team0", tmp_path), ActiveBackupRunner(), adopted=False)
     right = daemon.datapath.actual()
     one, two = (rtnl.link_by_name(name).ifindex for name in ("eth1", "eth2"))
     with TeamFamily() as family:
-        family.set(right.ifindex, OptionState(OptionKey("activeport"), Type.U32, two))
         family.set(right.ifindex, OptionState(OptionKey("enabled", one), Type.BOOL, False))
         family.set(right.ifindex, OptionState(OptionKey("enabled", two), Type.BOOL, True))
     rtnl.set_link(two, address=bytes.fromhex("020000000099"))
+    daemon.datapath.links()
     assert daemon.datapath.actual() != right
     daemon.settle()
     assert daemon.datapath.actual() == right

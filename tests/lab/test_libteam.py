@@ -74,8 +74,8 @@ def test_arrays(rtnl: Rtnl, team: Team) -> None:
     for index in (0, 255):
         team.set("lb_tx_hash_to_port_mapping", port, index=index)
     mapping = [option for option in team.options() if option.key.name == "lb_tx_hash_to_port_mapping"]
-    assert [option.key.index for option in mapping] == list(range(256))
-    assert [option.key.index for option in mapping if option.value == port] == [0, 255]
+    assert [option.key.array_index for option in mapping] == list(range(256))
+    assert [option.key.array_index for option in mapping if option.value == port] == [0, 255]
     assert team.get("lb_hash_stats", index=7) == bytes(8)
 
 

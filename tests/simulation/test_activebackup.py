@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import pytest
 
-from pyteam.config import ActiveBackupRunner, EthtoolWatch, PortConfig
-from pyteam.engine.events import ActivePortChosen, OptionSeen, PortConfigured, PortUnwanted
+from pyteam.config import ActiveBackupRunner, Burst, EthtoolWatch, PortConfig
+from pyteam.engine.events import (
+    ActivePortChosen,
+    LinkSeen,
+    OptionChosen,
+    OptionSeen,
+    PortConfigured,
+    PortUnwanted,
+)
 from pyteam.link import DUPLEX_HALF, SPEED_UNKNOWN
 from pyteam.options import OptionKey
 from tests.simulation.harness import Host, config
@@ -166,10 +174,103 @@ def test_the_next_best_port_takes_over_at_once_when_the_active_one_is_lost(how: 
     assert host.ports == ["b", "c"]
 
 
+def test_the_active_port_set_from_outside_stands_until_the_next_decision() -> None:
+    host = Host("a", "b", "c").start(config(BACKUP, a=prio(10), b=PLAIN, c=PLAIN))
+    for name in ("b", "c", "b", "a", "b"):
+        host.datapath.set_option(OptionKey("activeport"), host.index(name))
+        host.settle()
+        assert host.sending == host.enabled == {name}
+        assert host.log[-1] == f'Changed active port to "{name}".'
+        host.repair()
+        assert host.active == name
+    host.cut("c")
+    assert host.active == "a"
+
+
+def test_the_echo_of_an_older_switch_is_nobodys_choice() -> None:
+    host = Host("a", "b").start(config(BACKUP, a=prio(10), b=PLAIN))
+    a, b = host.index("a"), host.index("b")
+    host.world.cut("a")
+    host.handle(LinkSeen(host.datapath.link(a)))
+    host.world.mend("a")
+    host.handle(LinkSeen(host.datapath.link(a)))
+    # What the device tells is about to be: the switch away from a and back.
+    for echo in (b, a):
+        assert (
+            host.handle(OptionSeen(OptionKey("activeport"), echo)).desired.options[OptionKey("activeport")]
+            == a
+        )
+
+
+@pytest.mark.parametrize("value", ["lo", "nothing"])
+def test_an_active_port_that_is_none_is_no_choice(value: str) -> None:
+    host = Host("a", "lo").start(config(BACKUP, a=PLAIN))
+    ifindex = host.index("lo") if value == "lo" else 0
+    assert host.handle(OptionSeen(OptionKey("activeport"), ifindex)).compare
+    assert host.active == "a"
+
+
+@pytest.mark.parametrize("told", [OptionSeen, OptionChosen])
+def test_what_the_configuration_gave_may_be_set_from_outside(
+    told: type[OptionSeen] | type[OptionChosen],
+) -> None:
+    host = Host("a").start(config(BACKUP, a=PortConfig(prio=3, queue_id=2)))
+    a = host.index("a")
+    for key, value in {
+        OptionKey("notify_peers_count"): 5,
+        OptionKey("queue_id", a): 4,
+        OptionKey("priority", a): -1,
+    }.items():
+        host.datapath.set_option(key, value)
+        host.datapath.receive()
+        host.tell(told(key, value))
+        host.repair()
+        assert host.datapath.actual().options[key] == value
+    # Until the configuration speaks again.
+    host.tell(PortConfigured("a", prio(9)))
+    assert (host.option("priority", "a"), host.option("queue_id", "a")) == (9, 4)
+    host.tell(PortConfigured("a", PortConfig(queue_id=1)))
+    assert (host.option("priority", "a"), host.option("queue_id", "a")) == (0, 1)
+
+
+def test_a_choice_may_be_a_value_that_was_wanted_before() -> None:
+    host = Host("a").start(config(BACKUP, a=prio(5)))
+    key = OptionKey("priority", host.index("a"))
+    host.handle(PortConfigured("a", prio(6)))
+    # Where the datapath tells no news of options this would pass for an echo.
+    assert host.handle(OptionChosen(key, 5)).desired.options[key] == 5
+
+
+@pytest.mark.parametrize(("configured", "by_hand"), [(0, 7), (5, 0)])
+def test_what_was_as_it_is_configured_may_be_set_from_outside(configured: int, by_hand: int) -> None:
+    """It was never set by us, so nobody ever told of it."""
+    settings = replace(config(BACKUP, a=prio(configured)), notify_peers=Burst(count=0))
+    host = Host("a").start(settings)
+    for restarted in (False, True):
+        if restarted:
+            host.restart(settings)
+            host.datapath.set_option(OptionKey("priority", host.index("a")), by_hand)
+        host.datapath.set_option(OptionKey("notify_peers_count"), 9)
+        host.settle()
+        host.repair()
+        assert host.option("notify_peers_count") == 9
+    assert host.option("priority", "a") == by_hand
+
+
+def test_who_decides_what() -> None:
+    host = Host("a").start(config(BACKUP, a=PLAIN))
+    a = host.index("a")
+    decided = [OptionKey(name, a) for name in ("enabled", "user_linkup")]
+    decided += [OptionKey("mode"), OptionKey("failover_order")]
+    assert all(host.team.decides(key) for key in decided)
+    free = [OptionKey(name, a) for name in ("priority", "queue_id", "user_linkup_enabled")]
+    free += [OptionKey(name) for name in ("activeport", "notify_peers_count", "mcast_rejoin_interval")]
+    assert not any(host.team.decides(key) for key in free)
+
+
 def test_what_somebody_else_changed_is_repaired() -> None:
     host = Host("a", "b").start(config(BACKUP, a=PLAIN, b=PLAIN))
     host.datapath.set_option(OptionKey("enabled", host.index("a")), False)
-    host.datapath.set_option(OptionKey("activeport"), host.index("b"))
     host.settle()
     assert host.enabled == host.sending == {"a"}
     host.datapath.set_option(OptionKey("enabled", host.index("a")), False)

@@ -175,6 +175,17 @@ class Anything(RuleBasedStateMachine):
             self.host.datapath.set_option(key, 2 if name == "priority" else False)
             self.settle()
 
+    @precondition(ports)
+    @rule(which=st.integers(0, 3))
+    def switch(self, which: int) -> None:
+        self.settle()
+        if self.host.ports and self.is_activebackup():
+            name = self.member(which)
+            self.host.datapath.set_option(OptionKey("activeport"), self.host.index(name))
+            self.settle()
+            assert self.host.active == name
+            self.chosen = True
+
     @rule(seconds=st.sampled_from([0.1, 0.5, 1.0]))
     def wait(self, seconds: float) -> None:
         self.settle()

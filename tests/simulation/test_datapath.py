@@ -145,15 +145,15 @@ def test_values_of_the_wrong_kind_are_refused() -> None:
         (OptionKey("queue_id", a), 16),
         (OptionKey("notify_peers_count"), -1),
         (OptionKey("lb_tx_method"), "dice"),
-        (OptionKey("lb_tx_hash_to_port_mapping", index=3), 999),
+        (OptionKey("lb_tx_hash_to_port_mapping", array_index=3), 999),
         (OptionKey("lb_port_stats", a), bytes(8)),
     ]
     for key, value in wrong:
         with pytest.raises(DatapathError):
             datapath.set_option(key, value)
-    datapath.set_option(OptionKey("lb_tx_hash_to_port_mapping", index=255), a)
+    datapath.set_option(OptionKey("lb_tx_hash_to_port_mapping", array_index=255), a)
     datapath.remove_port(a)
-    assert datapath.actual().options[OptionKey("lb_tx_hash_to_port_mapping", index=255)] == 0
+    assert datapath.actual().options[OptionKey("lb_tx_hash_to_port_mapping", array_index=255)] == 0
 
 
 def test_a_team_deleted_by_somebody_lets_its_ports_go() -> None:

@@ -35,7 +35,7 @@ def talk(run_dir: Path, core: FakeCore, scene: Callable[[Client], None]) -> None
     asyncio.run(serve())
 
 
-def test_the_nine_methods(tmp_path: Path) -> None:
+def test_every_method(tmp_path: Path) -> None:
     core = FakeCore()
 
     def scene(client: Client) -> None:
@@ -48,6 +48,8 @@ def test_the_nine_methods(tmp_path: Path) -> None:
         client.port_config_update("p1", '{"a":\n"\\\\"}')
         client.port_add("p1")
         client.port_remove("p0")
+        client.option_set("priority", "p1", "0", "-7")
+        client.option_set("priority", "", "0", "")
 
     talk(tmp_path, core, scene)
     assert core.changes == [
@@ -55,6 +57,8 @@ def test_the_nine_methods(tmp_path: Path) -> None:
         ("port_config_update", "p1", '{"a":\n"\\\\"}'),
         ("port_add", "p1"),
         ("port_remove", "p0"),
+        ("option_set", "priority", "p1", "0", "-7"),
+        ("option_set", "priority", "", "0", ""),
     ]
 
 

@@ -1,4 +1,4 @@
-"""``teamnl``: look at a team device, and set its options, without asking a daemon.
+"""``teamnl``: look at a team device, and set its options, with or without a daemon.
 
 Owns the command line, its errors and exit codes, all of them the original's, and ``-j``. What a line
 looks like is `teamnl_text`'s, where it comes from `teamnl_device`'s.
@@ -22,6 +22,7 @@ from pyteam.cli import teamnl_text as text
 from pyteam.cli.teamnl_device import Device, Refused, open_device
 from pyteam.libteam import LinkGone, LinkInfo, OptionKey, OptionState, Port, PortState
 from pyteam.libteam.watch import Change
+from pyteam.options import parse_value, show_value
 
 #: Largest array index that netlink can carry.
 INDEX_MAX: Final = 2**32 - 1
@@ -43,9 +44,11 @@ class Options:
     json: bool = False
     port_name: str = ""
     array_index: str = ""
+    run_dir: str | None = None
 
 
 class Option(NamedTuple):
+    #: Empty for one that has only a name.
     letter: str
     name: str
     value: str
@@ -57,6 +60,7 @@ OPTIONS: Final = (
     Option("p", "port_name", "PORT", "The port that an option belongs to"),
     Option("a", "array_index", "INDEX", "The index in an option that is an array"),
     Option("j", "json", "", "Print JSON"),
+    Option("", "run-dir", "DIR", "Directory of the sockets of teamd (TEAMD_RUN_DIR, /var/run/teamd)"),
 )
 
 
@@ -109,14 +113,20 @@ def _options(request: Request) -> Output:
 
 def _getoption(request: Request) -> Output:
     value = request.option(request.word(0, "getoption", "name")).value
-    return [json.dumps(text.value_object(value)) if request.json else text.show(value)]
+    return [json.dumps(text.value_object(value)) if request.json else show_value(value)]
 
 
 def _setoption(request: Request) -> Output:
     name = request.word(0, "setoption", "name")
     value = request.word(1, "setoption", "value")
     option = request.option(name)
-    request.device.write(replace(option, value=text.parse(value, option.type)))
+    try:
+        wanted = replace(option, value=parse_value(value, option.type))
+    except OverflowError as error:
+        raise Refused(errno.ERANGE, "") from error
+    except ValueError as error:
+        raise Refused(errno.EINVAL, "") from error
+    request.device.write(wanted)
     return []
 
 
@@ -252,14 +262,14 @@ def _run(argv: Sequence[str]) -> Iterator[str]:
     command = find_command(words[1])
     index = _parse_index(options.array_index)
     with ExitStack() as opened:
-        device = _open(opened, words[0])
+        device = _open(opened, words[0], options.run_dir)
         port = _find_port(device, options.port_name)
         yield from command.run(Request(device, port, index, options.json, words[2:]))
 
 
 def parse_options(argv: Sequence[str]) -> tuple[Options, list[str]]:
     """Options may stand anywhere, as GNU programs have it; what is left are the words."""
-    letters = "".join(option.letter + ":" * bool(option.value) for option in OPTIONS)
+    letters = "".join(option.letter + ":" * bool(option.value) for option in OPTIONS if option.letter)
     names = [option.name + "=" * bool(option.value) for option in OPTIONS]
     try:
         found, words = getopt.gnu_getopt(argv, letters, names)
@@ -271,7 +281,7 @@ def parse_options(argv: Sequence[str]) -> tuple[Options, list[str]]:
     by_flag |= {f"--{option.name}": option for option in OPTIONS}
     for flag, value in found:
         option = by_flag[flag]
-        setattr(options, option.name, value if option.value else True)
+        setattr(options, option.name.replace("-", "_"), value if option.value else True)
     return options, words
 
 
@@ -288,7 +298,8 @@ def help_text() -> str:
     lines = ["teamnl [options] teamdevname command [command args]"]
     for option in OPTIONS:
         name = f"--{option.name}={option.value}" if option.value else f"--{option.name}"
-        lines.append(f"    -{option.letter} {name:<21} {option.help}")
+        letter = f"-{option.letter}" if option.letter else "  "
+        lines.append(f"    {letter} {name:<21} {option.help}")
     lines.append("Commands:")
     lines += [f"    {command.name} {command.parameters}".rstrip() for command in COMMANDS]
     return "".join(f"{line}\n" for line in lines)
@@ -303,9 +314,9 @@ def _parse_index(word: str) -> int:
     return index
 
 
-def _open(opened: ExitStack, name: str) -> Device:
+def _open(opened: ExitStack, name: str, run_dir: str | None) -> Device:
     try:
-        return opened.enter_context(open_device(name))
+        return opened.enter_context(open_device(name, run_dir))
     except OSError as error:
         if error.errno == errno.ENODEV:
             raise Refused(errno.ENODEV, f'Netdevice "{name}" not found.') from error

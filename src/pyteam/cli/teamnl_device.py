@@ -12,11 +12,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
+from pyteam.client import Client, ClientError, ConnectError
+from pyteam.control.methods import OPTION_ERRNO
 from pyteam.libteam import LinkInfo, NetlinkError, OptionState, Port, PortState, Team
 from pyteam.libteam.watch import Change
 from pyteam.netlink.rtnl import Rtnl
 from pyteam.netlink.team_table import TeamTable
-from pyteam.options import OPTIONS, Scope
+from pyteam.options import OPTIONS, Scope, show_value
 
 if TYPE_CHECKING:
     from pyteam.datapath.ebpf.view import View
@@ -75,13 +77,15 @@ class KernelDevice:
 
 
 class EbpfDevice:
-    """Of the eBPF datapath, read from what its owner writes down."""
+    """Of the eBPF datapath: read from what its owner writes down, set by the owner."""
 
-    def __init__(self, rtnl: Rtnl, view: View) -> None:
+    def __init__(self, rtnl: Rtnl, view: View, name: str, run_dir: str | None) -> None:
         self.ifindex = view.ifindex
         self.links = rtnl.links
         self._rtnl = rtnl
         self._view = view
+        self._name = name
+        self._run_dir = run_dir
 
     def ports(self) -> list[Port]:
         known = {link.ifindex: link for link in self.links()}
@@ -101,7 +105,36 @@ class EbpfDevice:
 
     def write(self, option: OptionState) -> None:
         try:
-            self._view.set_option(option.key, option.value)
+            self._tell_daemon(option)
+        except ConnectError as error:
+            self._set(option, error)
+        except ClientError as error:
+            raise Refused(OPTION_ERRNO.get(error.code, error.errno), error.text or str(error)) from error
+
+    def _tell_daemon(self, option: OptionState) -> None:
+        """It owns the team: what was set behind its back would not be known to it."""
+        key, names = option.key, {0: "", **{link.ifindex: link.name for link in self.links()}}
+        if key.port not in names:
+            raise Refused(errno.ENODEV, "")
+        with Client(self._name, self._run_dir) as daemon:
+            daemon.option_set(key.name, names[key.port], str(key.array_index), show_value(option.value))
+
+    def _set(self, option: OptionState, unreachable: ConnectError) -> None:
+        """As its owner for a moment: nobody else is."""
+        from pyteam.datapath.ebpf.datapath import EbpfDatapath
+
+        if not self._view.released():
+            # It may be alive, which the lock would tell; or dead, and its successor is to know.
+            raise Refused(
+                errno.EBUSY,
+                f"{self._name} belongs to a daemon that cannot be asked: {unreachable} (see --run-dir)",
+            )
+        try:
+            datapath = EbpfDatapath.adopt(self._name)
+            try:
+                datapath.set_option(option.key, option.value)
+            finally:
+                datapath.close()
         except OSError as error:
             raise Refused(error.errno, error.strerror) from error
 
@@ -119,8 +152,8 @@ class EbpfDevice:
 
 
 @contextmanager
-def open_device(name: str) -> Iterator[Device]:
-    """ENODEV: there is no such interface. EINVAL: it is no team."""
+def open_device(name: str, run_dir: str | None = None) -> Iterator[Device]:
+    """ENODEV: there is no such interface. EINVAL: it is no team. ``run_dir`` as `Client` has it."""
     with Rtnl() as rtnl:
         info = rtnl.link_by_name(name)
         if info.kind == "team":
@@ -133,6 +166,6 @@ def open_device(name: str) -> Iterator[Device]:
 
             view = View.find(rtnl, name)
             if view is not None:
-                yield EbpfDevice(rtnl, view)
+                yield EbpfDevice(rtnl, view, name, run_dir)
                 return
         raise NetlinkError(errno.EINVAL, f"{name} is no team device")

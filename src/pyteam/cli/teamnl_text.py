@@ -1,4 +1,4 @@
-"""Options, ports and interfaces as ``teamnl`` prints them, and option values as users write them.
+"""Options, ports and interfaces as ``teamnl`` prints them.
 
 Pure. The lines for people are the original's, since scripts match on them; the objects for ``-j``
 are ours. Must not know where the values come from.
@@ -6,50 +6,17 @@ are ours. Must not know where the values come from.
 
 from __future__ import annotations
 
-import errno
-import re
 from collections.abc import Mapping
 from typing import Final
 
-from pyteam.cli.teamnl_device import Refused
-from pyteam.libteam import LinkInfo, OptionState, OptionValue, Port, Type
+from pyteam.libteam import LinkInfo, OptionState, OptionValue, Port
 from pyteam.link import DUPLEX_FULL, format_address
+from pyteam.options import show_value
 
 #: Characters of an option's line, where it is cut.
 LINE: Final = 119
-_DIGITS: Final = re.compile(r"\s*[+-]?\d+")
-_BINARY: Final = re.compile(r"(\\[0-9a-fA-F]{2})*")
-_BOOL: Final = {"true": True, "false": False}
-_RANGE: Final = {Type.U32: range(2**32), Type.S32: range(-(2**31), 2**31)}
 
 Names = Mapping[int, str]
-
-
-def show(value: OptionValue) -> str:
-    """A value, whole."""
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case bytes():
-            return "".join(f"\\{byte:02x}" for byte in value)
-    return str(value)
-
-
-def parse(text: str, type_: Type) -> OptionValue:
-    """The value that a user means. Raises `Refused`: EINVAL or ERANGE."""
-    match type_:
-        case Type.STRING:
-            return text
-        case Type.BOOL if text in _BOOL:
-            return _BOOL[text]
-        case Type.BINARY if _BINARY.fullmatch(text):
-            return bytes.fromhex(text.replace("\\", ""))
-        case Type.U32 | Type.S32 if _DIGITS.fullmatch(text):
-            number = int(text)
-            if number not in _RANGE[type_]:
-                raise Refused(errno.ERANGE, "")
-            return number
-    raise Refused(errno.EINVAL, "")
 
 
 def mark(changed: bool, removed: bool) -> str:
@@ -67,8 +34,8 @@ def _option_text(option: OptionState, names: Names) -> tuple[str, bool]:
     """The line, and whether it had to be cut."""
     key = option.key
     port = f"(port:{names.get(key.port, key.port)}) " if key.port else ""
-    index = f"(arridx:{key.index}) " if option.array else ""
-    text = f"{mark(option.changed, option.removed)}{key.name} {port}{index}{show(option.value)} "
+    index = f"(arridx:{key.array_index}) " if option.array else ""
+    text = f"{mark(option.changed, option.removed)}{key.name} {port}{index}{show_value(option.value)} "
     return text[:LINE], len(text) > LINE
 
 
@@ -116,7 +83,7 @@ def option_object(option: OptionState, names: Names) -> dict[str, object]:
     if key.port:
         found["port"] = names.get(key.port, str(key.port))
     if option.array:
-        found["index"] = key.index
+        found["index"] = key.array_index
     return {**found, "value": value_object(option.value)}
 
 

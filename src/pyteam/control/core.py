@@ -1,4 +1,4 @@
-"""What every control transport needs from the daemon: the nine methods, no transport in sight."""
+"""What every control transport needs from the daemon: its methods, no transport in sight."""
 
 from __future__ import annotations
 
@@ -40,3 +40,5 @@ class Core(Protocol):
     def state_item_get(self, path: str) -> str: ...
 
     def state_item_set(self, path: str, value: str) -> None: ...
+
+    def option_set(self, name: str, port: str, index: str, value: str) -> None: ...

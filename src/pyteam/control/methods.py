@@ -1,4 +1,4 @@
-"""The nine control methods: the one table that every transport, client and manual is made from.
+"""The control methods: the one table that every transport, client and manual is made from.
 
 Knows names, arguments, results and errors; must not know how a method travels (see `protocol`) or
 what it does (see `core`). Imported by ``teamdctl``, so it must stay cheap to import.
@@ -6,6 +6,7 @@ what it does (see `core`). Imported by ``teamdctl``, so it must stay cheap to im
 
 from __future__ import annotations
 
+import errno
 from typing import Final, NamedTuple
 
 #: The request could not be understood; possible with every method.
@@ -25,7 +26,12 @@ ERRORS: Final[dict[str, str]] = {
     "OpNotSupp": "Operation not supported.",
     "ItemValueGetFail": "Failed to get item value.",
     "ItemValueSetFail": "Failed to set item value.",
+    "NoSuchOption": "Option does not exist.",
+    "OptionBusy": "Option cannot be set now.",
+    "OptionSetFail": "Failed to set option.",
 }
+#: What a code of OptionSet is as an errno, for who speaks the kernel's language; any other is EINVAL.
+OPTION_ERRNO: Final = {"NoSuchDev": errno.ENODEV, "NoSuchOption": errno.ENOENT, "OptionBusy": errno.EBUSY}
 
 
 class Method(NamedTuple):
@@ -122,6 +128,14 @@ METHODS: Final[dict[str, Method]] = {
             False,
             ("PathDoesNotExist", "OpNotSupp", "ItemValueSetFail"),
             "Change one value of the state; few can be.",
+        ),
+        Method(
+            "OptionSet",
+            "option_set",
+            ("name", "port", "index", "value"),
+            False,
+            ("NoSuchDev", "NoSuchOption", "OptionBusy", "OptionSetFail"),
+            "Set an option of the device by hand, as teamnl takes it; no port: empty, no array: index 0.",
         ),
     )
 }

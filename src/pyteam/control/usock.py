@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 #: Who may connect: the owner (and root), as the original has it.
 MODE: Final = 0o700
 #: Connections not accepted yet that the kernel holds.
-BACKLOG: Final = 10
+BACKLOG: Final = 128
 #: Connections at once; a new one more ends the one that has been silent longest.
 MAX_CLIENTS: Final = 64
 #: Bytes of one request; a port's configuration is some hundred.

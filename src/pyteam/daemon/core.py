@@ -1,25 +1,36 @@
-"""The nine control methods, carried out on the running team (see `pyteam.control.core.Core`)."""
+"""The control methods, carried out on the running team (see `pyteam.control.core.Core`)."""
 
 from __future__ import annotations
 
 import json
 import logging
 import os
-from typing import Any
+from typing import Any, Final
 
 from pyteam.config import ConfigError, Document
 from pyteam.control.core import MethodError
+from pyteam.control.methods import OPTION_ERRNO
 from pyteam.control.state import get_item, parse_item
 from pyteam.daemon import logs
 from pyteam.daemon.service import TeamService
 from pyteam.daemon.state import state_dump
 from pyteam.datapath.interface import Datapath
 from pyteam.engine.errors import UnsupportedError
-from pyteam.engine.events import ActivePortChosen, LinkSeen, PortConfigured, PortUnwanted, PortWanted
+from pyteam.engine.events import (
+    ActivePortChosen,
+    LinkSeen,
+    OptionChosen,
+    PortConfigured,
+    PortUnwanted,
+    PortWanted,
+)
 from pyteam.engine.snapshot import PortSnapshot
 from pyteam.link import Link
+from pyteam.options import OPTIONS, OptionKey, Type, parse_value
 
 log = logging.getLogger(__name__)
+
+_CODES: Final = {number: code for code, number in OPTION_ERRNO.items()}
 
 
 class DaemonCore:
@@ -120,6 +131,31 @@ class DaemonCore:
                 logs.set_debug_level(level)
             case _:
                 raise MethodError("OpNotSupp")
+
+    def option_set(self, name: str, port: str, index: str, value: str) -> None:
+        spec, member = OPTIONS.get(name), self._member(port)
+        if port and member is None:
+            raise MethodError("NoSuchDev", f"{port} is no port of this team.")
+        if spec is None:
+            raise MethodError("NoSuchOption", f'There is no option "{name}".')
+        try:
+            number = int(parse_value(index, Type.U32))
+            wanted = parse_value(value, spec.type)
+        except (ValueError, OverflowError) as error:
+            raise MethodError("OptionSetFail", f"{name}: {error}.") from error
+        key = OptionKey(name, member.link.ifindex if member else 0, number)
+        if self._service.team.decides(key):
+            runner = self._service.team.snapshot().runner_name
+            raise MethodError(
+                "OptionBusy", f"{name} is for the runner ({runner}) and link watches to decide."
+            )
+        try:
+            self._datapath.set_option(key, wanted)
+        except OSError as error:
+            code = _CODES.get(error.errno or 0, "OptionSetFail")
+            raise MethodError(code, f"{error.strerror}.") from error
+        log.info("%s set to %s by hand.", f"{name} of {port}" if port else name, value[:64])
+        self._service.handle([OptionChosen(key, wanted)])
 
     def _ports(self) -> tuple[PortSnapshot, ...]:
         return self._service.team.snapshot().ports

@@ -65,7 +65,12 @@ def running(path: str) -> int:
 
 def _read(path: str) -> int:
     try:
-        text = Path(path).read_bytes()[:32].strip()
+        # Neither without end (a device) nor waiting for a writer (a FIFO).
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            text = os.read(fd, 32).strip()
+        finally:
+            os.close(fd)
     except FileNotFoundError:
         return 0
     except OSError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -17,7 +17,7 @@ from pyteam.config import TeamConfig
 from pyteam.datapath.interface import Datapath, DatapathError
 from pyteam.engine.desired import AddPort, Command, Desired, RemovePort, SetAddress, SetCarrier, SetOption
 from pyteam.engine.events import Event, LinkGone, LinkSeen, PortRefused, TimePassed
-from pyteam.engine.outcome import Level
+from pyteam.engine.outcome import Level, Message
 from pyteam.engine.reconcile import commands
 from pyteam.engine.team import Team
 from pyteam.errors import PyteamError
@@ -30,8 +30,9 @@ log = logging.getLogger(__name__)
 LOOK_INTERVAL: Final = 10.0
 #: Seconds until the next look after something unforeseen; nothing else is done meanwhile.
 RECOVERY: Final = 1.0
-#: A command may bring news that lead to other commands; more rounds than this lead nowhere.
-_MOST_ROUNDS: Final = 16
+#: A command may bring news that lead to other commands, and each port may be refused in a round of its
+#: own; so many rounds more lead nowhere.
+_SPARE_ROUNDS: Final = 16
 _LEVELS: Final = {
     Level.DEBUG: logging.DEBUG,
     Level.INFO: logging.INFO,
@@ -78,6 +79,7 @@ class TeamService:
         self._datapath = datapath
         self._adopted = adopted
         self._on_removed = on_removed
+        self._most_rounds = len(config.ports) + _SPARE_ROUNDS
         self.team = Team(
             config, datapath.ifindex, adopted=datapath.actual() if adopted else None, add_ports=add_ports
         )
@@ -88,6 +90,7 @@ class TeamService:
         #: What was refused, and why.
         self._complaints: dict[Command, tuple[int, str]] = {}
         self._desired = Desired()
+        self._messages: list[Message] = []
 
     def start(self, loop: Loop) -> None:
         """Show the engine what there is, make it so, and watch from here on."""
@@ -131,19 +134,23 @@ class TeamService:
         try:
             before = self._desired
             compare = self._feed(events) or compare
-            for number in range(_MOST_ROUNDS):
+            for number in range(self._most_rounds):
                 if not compare:
                     return
                 actual = self._datapath.actual()
                 todo = commands(actual, self._desired)
-                if not number:
-                    self._tell_repairs(set(todo) & set(commands(actual, before)))
+                refused = set(self._complaints)
                 news = [event for command in todo for event in self._carry_out(command)]
+                # Told after it is done: a line in the log costs packets.
+                self._log_messages()
+                if todo and not number:
+                    self._tell_repairs((set(todo) & set(commands(actual, before))) - refused)
                 if not news:
                     return
                 compare = self._feed(news)
             log.error("The team device does not become what it should be; trying again later.")
         finally:
+            self._log_messages()
             self._watch()
 
     def _feed(self, events: Iterable[Event]) -> bool:
@@ -158,9 +165,14 @@ class TeamService:
             outcome = self.team.handle(self._loop.time(), event)
             self._desired = outcome.desired
             compare = compare or outcome.compare
-            for message in outcome.messages:
-                log.log(_LEVELS[message.level], "%s", message.text)
+            self._messages.extend(outcome.messages)
         return compare
+
+    def _log_messages(self) -> None:
+        """What the engine has said since the last time."""
+        for message in self._messages:
+            log.log(_LEVELS[message.level], "%s", message.text)
+        self._messages.clear()
 
     # Commands
 
@@ -214,13 +226,12 @@ class TeamService:
         """Once, until it works: what is refused is tried again, but not told again."""
         if self._complaints.get(command) != (code, text):
             self._complaints[command] = code, text
+            self._log_messages()
             log.error("%s", text)
 
     def _tell_repairs(self, overdue: Iterable[Command]) -> None:
         """What was wanted before, too, and yet is to be done: somebody undid it."""
-        repairs = sorted(self._describe(command) for command in overdue if command not in self._complaints)
-        if repairs:
-            log.warning("Repairing what was changed from outside: %s.", ", ".join(repairs))
+        _say_repaired(sorted(self._describe(command) for command in overdue))
 
     def _describe(self, command: Command) -> str:
         """A command in few words, for the log."""
@@ -303,10 +314,12 @@ class TeamService:
     def _time_passed(self) -> None:
         assert self._loop is not None
         self._timer = None
+        # A daemon that was stopped for a while must not let a delay end on facts of before.
+        told = self._datapath.receive()
         now = self._loop.time()
         self._datapath.handle_timeout(now)
         due = self.team.next_timeout()
-        self.handle([TimePassed()] if due is not None and due <= now else [])
+        self.handle([*told, TimePassed()] if due is not None and due <= now else told)
 
     def _look(self) -> None:
         """At everything, also at what no event told."""
@@ -317,6 +330,15 @@ class TeamService:
         known = [self._datapath.ifindex, *(port.link.ifindex for port in self.team.snapshot().ports)]
         gone = [LinkGone(ifindex) for ifindex in known if ifindex not in links]
         self.handle([*told, *map(LinkSeen, links.values()), *gone], compare=True)
+        try:
+            _say_repaired(self._datapath.repair())
+        except OSError as error:
+            log.error("Failed to put back what was changed from outside: %s", error)
+
+
+def _say_repaired(what: Sequence[str]) -> None:
+    if what:
+        log.warning("Repairing what was changed from outside: %s.", ", ".join(what))
 
 
 def _spell(value: OptionValue) -> str:

@@ -54,7 +54,7 @@ class Datapath(Protocol):
         """Every interface of the namespace, the team device and its ports among them."""
 
     def actual(self) -> Actual:
-        """The whole state of the device, read afresh."""
+        """The whole state of the device: read now, or since `links` kept true by events and commands."""
 
     def add_port(self, ifindex: int) -> None:
         """EBUSY: it is up, or in another team. EINVAL: loopback, or the team itself. ENODEV: gone."""
@@ -82,6 +82,12 @@ class Datapath(Protocol):
 
         All events of a batch are to be handled before a command is given: a value of theirs may be
         older than one that was set meanwhile.
+        """
+
+    def repair(self) -> Sequence[str]:
+        """Put back what somebody took from the device and no command could; what that was, in few words.
+
+        Not cheap: for now and then.
         """
 
     def next_timeout(self) -> float | None:

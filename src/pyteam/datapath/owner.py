@@ -27,7 +27,7 @@ class Ownership:
         except OSError as error:
             self._socket.close()
             if error.errno != errno.EADDRINUSE:
-                raise
+                raise DatapathError(error.errno or errno.EIO, f"cannot lock the team {team}") from error
             raise DatapathError(
                 errno.EBUSY, f"{team} belongs to process {_holder(name)}: stop it first"
             ) from None

@@ -12,16 +12,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from pyteam.datapath.interface import DatapathError
-from pyteam.datapath.simulated_world import ZERO, Device, World
+from pyteam.datapath.simulated_world import Device, World
 from pyteam.engine.desired import Actual
 from pyteam.engine.events import Event, LinkGone, LinkSeen, OptionSeen
 from pyteam.link import Link
-from pyteam.options import NO_MODE, OPTIONS, OptionKey, OptionValue, Type
+from pyteam.options import NO_MODE, OPTIONS, OptionKey, OptionValue, fits
 
 MODES: Final = ("broadcast", "roundrobin", "random", "activebackup", "loadbalance")
 _TX_METHODS: Final = ("hash", "hash_to_port_mapping")
 _TX_QUEUES: Final = 16
-_RANGE: Final = {Type.U32: range(2**32), Type.S32: range(-(2**31), 2**31)}
 
 
 class SimulatedDatapath:
@@ -118,9 +117,7 @@ class SimulatedDatapath:
     @staticmethod
     def _refusal(device: Device, key: OptionKey, value: OptionValue) -> int:
         spec = OPTIONS[key.name]
-        if type(value) is not type(ZERO[spec.type]):
-            return errno.EINVAL
-        if not spec.writable or value not in _RANGE.get(spec.type, (value,)):
+        if not spec.writable or not fits(value, spec.type):
             return errno.EINVAL
         match key.name:
             case "mode" if device.ports:
@@ -168,6 +165,9 @@ class SimulatedDatapath:
         self._links.clear()
         self._options.clear()
         return events
+
+    def repair(self) -> Sequence[str]:
+        return ()
 
     def next_timeout(self) -> float | None:
         return min((due for _, due in self._device.pending.values()), default=None)

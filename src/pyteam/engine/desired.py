@@ -35,6 +35,17 @@ class Actual:
     #: True once user space has set the carrier: the datapath derives it no longer.
     carrier_is_set: bool = False
 
+    def options_of(self, port: int) -> dict[str, OptionValue]:
+        """By name, arrays aside; of the team for 0."""
+        found = self.options.items()
+        return {key.name: value for key, value in found if key.port == port and not key.array_index}
+
+    @property
+    def active_port(self) -> int:
+        """The one port that carries the traffic; 0: none, or all do."""
+        active = self.options.get(OptionKey("activeport"), 0)
+        return int(active) if self.options.get(OptionKey("enabled", int(active))) else 0
+
 
 @dataclass(frozen=True, slots=True)
 class AddPort:

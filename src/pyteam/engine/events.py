@@ -35,6 +35,14 @@ class OptionSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class OptionChosen:
+    """A user has set an option of the device by hand; it has this value now."""
+
+    key: OptionKey
+    value: OptionValue
+
+
+@dataclass(frozen=True, slots=True)
 class PortWanted:
     """A user asks for this interface to become a port."""
 
@@ -80,6 +88,7 @@ Event = (
     LinkSeen
     | LinkGone
     | OptionSeen
+    | OptionChosen
     | PortWanted
     | PortUnwanted
     | PortRefused

@@ -5,15 +5,16 @@ It must not know the team, the runner or the datapath.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from errno import EBUSY
 
 from pyteam.config import EthtoolWatch, LinkWatchConfig, PortConfig
 from pyteam.engine.linkwatch import watch_class
 from pyteam.engine.linkwatch.base import LinkWatch
+from pyteam.engine.settings import Settings
 from pyteam.engine.snapshot import PortSnapshot, WatchHistory
-from pyteam.engine.wish import Wish
 from pyteam.link import DUPLEX_FULL, SPEED_UNKNOWN, Link
+from pyteam.options import OptionValue
 
 
 class Port:
@@ -37,8 +38,8 @@ class Port:
         self.watches: list[LinkWatch] = []
         self._global_watches = tuple(global_watches)
         self._refused: tuple[Link, int] | None = None
-        self.priority = Wish[int]()
-        self.priority.want(config.prio)
+        self.settings = Settings()
+        self._set()
 
     @property
     def ifindex(self) -> int:
@@ -57,7 +58,7 @@ class Port:
 
     @property
     def prio(self) -> int:
-        return self.priority.value or 0
+        return int(self.settings.value("priority") or 0)
 
     @property
     def sticky(self) -> bool:
@@ -81,12 +82,14 @@ class Port:
         combination = all if policy == "all" else any
         self.up = bool(self.watches) and combination(watch.up for watch in self.watches)
 
-    def join(self, number: int, up: bool, history: Sequence[WatchHistory]) -> None:
-        """It became a port; its watches begin with ``up``, or where they were when ``history`` ends."""
+    def join(
+        self, number: int, up: bool, history: Sequence[WatchHistory], options: Mapping[str, OptionValue]
+    ) -> None:
+        """It became a port with these options; its watches begin with ``up``, or where ``history`` ends."""
         self.joined = number
         self.released = False
-        self.priority = Wish[int]()
-        self.priority.want(self.config.prio)
+        self.settings = Settings(options)
+        self._set()
         self.watches = [watch_class(config)(config, up) for config in self._watch_configs()]
         for watch, past in zip(self.watches, history, strict=False):
             if watch.name == past.name:
@@ -100,7 +103,7 @@ class Port:
     def configure(self, config: PortConfig, now: float) -> Iterator[LinkWatch]:
         """Another configuration; yields watches that changed their mind. Unchanged ones go on."""
         self.config = config
-        self.priority.want(config.prio)
+        self._set()
         if not self.joined:
             return
         old = list(self.watches)
@@ -113,6 +116,10 @@ class Port:
             self.watches.append(watch)
             if watch.see(now, self.usable):
                 yield watch
+
+    def _set(self) -> None:
+        self.settings.configure("priority", self.config.prio)
+        self.settings.configure("queue_id", self.config.queue_id)
 
     def _watch_configs(self) -> tuple[LinkWatchConfig, ...]:
         return (*self.config.link_watch, *self._global_watches) or (EthtoolWatch(),)

@@ -12,12 +12,14 @@ from typing import Final
 
 from pyteam.config import PortConfig, TeamConfig
 from pyteam.engine.addresses import Addresses
+from pyteam.engine.byhand import ByHand
 from pyteam.engine.desired import Actual, Desired
 from pyteam.engine.events import (
     ActivePortChosen,
     Event,
     LinkGone,
     LinkSeen,
+    OptionChosen,
     OptionSeen,
     PortConfigured,
     PortRefused,
@@ -29,7 +31,9 @@ from pyteam.engine.linkwatch import watch_class
 from pyteam.engine.linkwatch.base import LinkWatch
 from pyteam.engine.outcome import Level, Message, Outcome
 from pyteam.engine.port import Port
+from pyteam.engine.reconcile import MODE
 from pyteam.engine.runners import make_runner
+from pyteam.engine.settings import Settings
 from pyteam.engine.snapshot import History, TeamSnapshot
 from pyteam.link import Link
 from pyteam.options import OptionKey, OptionValue
@@ -68,15 +72,19 @@ class Team:
         self._adopted = adopted or _NOTHING
         self._history = history or History()
         self._runner = make_runner(config.runner)
-        self._runner.active = self._active = self._adopted_active()
+        self._runner.active = self._active = self._adopted.active_port
         self._addresses = Addresses(config, self._runner.hwaddr_policy, ifindex, adopted)
-        self._options = self._runner.team_options(config)
+        self._settings = Settings(self._adopted.options_of(0))
+        for key, value in self._runner.team_options(config).items():
+            if key != MODE:
+                self._settings.configure(key.name, value)
         self._port_configs = dict(config.ports)
         #: Every interface there is, wanted or not: one may be wanted later, or take a wanted name.
         self._links: dict[int, Link] = {}
         #: By name, wanted or joined; a renamed port is here under each name that it had.
         self._ports: dict[str, Port] = {}
         self._by_ifindex: dict[int, Port] = {}
+        self._by_hand = ByHand(self._settings, self._by_ifindex, self._runner)
         #: Ports that nobody wants but that were not yet seen without the team.
         self._leaving: set[int] = set()
         self._joins = 0
@@ -98,7 +106,9 @@ class Team:
             case LinkGone(ifindex):
                 relevant = self._link_gone(now, ifindex)
             case OptionSeen(key, value):
-                relevant = self._option_seen(key, value)
+                relevant = self._by_hand.see(key, value) or self._disagrees(event)
+            case OptionChosen(key, value):
+                relevant = self._by_hand.choose(key, value)
             case PortWanted(name):
                 relevant = self._port_wanted(now, name)
             case PortUnwanted(name):
@@ -108,8 +118,7 @@ class Team:
             case PortConfigured(name, config):
                 relevant = self._port_configured(now, name, config)
             case ActivePortChosen(ifindex):
-                port = self._by_ifindex.get(ifindex)
-                relevant = port is not None and bool(port.joined) and self._runner.choose(ifindex)
+                relevant = self._by_hand.activate(ifindex)
             case TimePassed():
                 relevant = self._expire(now) if self._started else self._start(now)
         if not relevant or not self._started:
@@ -127,6 +136,10 @@ class Team:
     def desired(self) -> Desired:
         """The last answer, for a repair now and then."""
         return self._desired
+
+    def decides(self, key: OptionKey) -> bool:
+        """Whether an option follows from decisions: set by hand, it would be put right."""
+        return key in self._desired.options and not self._by_hand.permits(key)
 
     def next_timeout(self) -> float | None:
         """When `TimePassed` is due; None: only something else can change anything."""
@@ -217,8 +230,8 @@ class Team:
         self._joins += 1
         up = adopted and bool(self._adopted.options.get(OptionKey("user_linkup", link.ifindex)))
         past = self._history.watches.get(port.name, ()) if adopted else ()
-        port.join(self._joins, up, past)
-        self._addresses.join(link, active=adopted and link.ifindex == self._adopted_active())
+        port.join(self._joins, up, past, self._adopted.options_of(link.ifindex) if adopted else {})
+        self._addresses.join(link, active=adopted and link.ifindex == self._adopted.active_port)
         if self._started:
             self._report(port, port.see(now))
 
@@ -246,14 +259,6 @@ class Team:
                 self._link_seen(now, link)
                 break
         return True
-
-    def _option_seen(self, key: OptionKey, value: OptionValue) -> bool:
-        port = self._by_ifindex.get(key.port)
-        if key.name == "priority" and port is not None and port.joined and isinstance(value, int):
-            if port.priority.see(value):
-                port.priority.accept()
-            return True
-        return self._desired.options.get(key, value) != value
 
     def _port_wanted(self, now: float, name: str) -> bool:
         port = self._ports.get(name)
@@ -330,6 +335,7 @@ class Team:
         self._runner.decide(ports)
         if self._active != self._runner.active:
             self._active = self._runner.active
+            self._by_hand.decided()
             self._addresses.switch(self._active)
             for port in ports:
                 if port.ifindex == self._active:
@@ -337,12 +343,12 @@ class Team:
 
     def _wanted(self) -> Desired:
         ports = self._candidates()
-        options = dict(self._options)
+        options: dict[OptionKey, OptionValue] = {MODE: self._runner.mode}
+        options |= {OptionKey(name): value for name, value in self._settings.wanted().items()}
         for port in ports:
-            options[OptionKey("priority", port.ifindex)] = port.prio
+            settings = port.settings.wanted()
+            options |= {OptionKey(name, port.ifindex): value for name, value in settings.items()}
             options[OptionKey("user_linkup", port.ifindex)] = port.up
-            if port.config.queue_id is not None:
-                options[OptionKey("queue_id", port.ifindex)] = port.config.queue_id
             if port.probes:
                 options[OptionKey("user_linkup_enabled", port.ifindex)] = True
         options.update(self._runner.options(ports))
@@ -385,14 +391,6 @@ class Team:
     def _forget(self, port: Port) -> None:
         for name in [name for name, known in self._ports.items() if known is port]:
             del self._ports[name]
-
-    def _adopted_active(self) -> int:
-        """The port that carried the traffic when the device was adopted; 0: none."""
-        options = self._adopted.options
-        active = options.get(OptionKey("activeport"), 0)
-        if isinstance(active, int) and options.get(OptionKey("enabled", active)):
-            return active
-        return 0
 
     def _info(self, text: str) -> None:
         self._messages.append(Message(Level.INFO, text))

@@ -5,9 +5,12 @@ What is seen lags behind what is wanted, so a value seen may be an echo of an ea
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
+
+#: Where nothing is ever seen, no more than these wait for it.
+_MOST_ECHOES: Final = 64
 
 
 class Wish(Generic[T]):
@@ -23,6 +26,7 @@ class Wish(Generic[T]):
         if value != self.value:
             self.value = value
             self._echoes.append(value)
+            del self._echoes[:-_MOST_ECHOES]
 
     def see(self, value: T) -> bool:
         """True when it was somebody else."""

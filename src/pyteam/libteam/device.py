@@ -217,4 +217,4 @@ class Team:
 
 def _describe(key: OptionKey) -> str:
     where = f" of port {key.port}" if key.port else ""
-    return f"{key.name}[{key.index}]{where}" if key.index else f"{key.name}{where}"
+    return f"{key.name}[{key.array_index}]{where}" if key.array_index else f"{key.name}{where}"

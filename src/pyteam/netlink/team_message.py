@@ -68,7 +68,7 @@ _PYTHON: Final = {Type.U32: int, Type.STRING: str, Type.BOOL: bool, Type.BINARY:
 
 @dataclass(frozen=True, slots=True)
 class OptionState:
-    """One instance of an option. ``array``: it is one of many, and ``key.index`` says which.
+    """One instance of an option. ``array``: it is one of many, and ``key.array_index`` says which.
 
     ``changed``: since somebody, whoever it was, last asked for the list. ``removed``: it goes away.
     """
@@ -136,7 +136,7 @@ def _encode_option(option: OptionState) -> bytes:
     if key.port:
         parts.append(nl.attribute(TEAM_ATTR_OPTION_PORT_IFINDEX, nl.from_u32(key.port)))
     if option.array:
-        parts.append(nl.attribute(TEAM_ATTR_OPTION_ARRAY_INDEX, nl.from_u32(key.index)))
+        parts.append(nl.attribute(TEAM_ATTR_OPTION_ARRAY_INDEX, nl.from_u32(key.array_index)))
     return nl.nested(TEAM_ATTR_ITEM_OPTION, *parts)
 
 
@@ -177,7 +177,7 @@ def _decode_option(item: dict[int, bytes]) -> OptionState | None:
     key = OptionKey(
         name=nl.to_text(item.get(TEAM_ATTR_OPTION_NAME, b"")),
         port=0 if port is None else nl.to_u32(port),
-        index=0 if index is None else nl.to_u32(index),
+        array_index=0 if index is None else nl.to_u32(index),
     )
     removed = TEAM_ATTR_OPTION_REMOVED in item
     if data is None and type_ is not Type.BOOL and not removed:

@@ -27,7 +27,7 @@ MODE = OptionState(OptionKey("mode"), Type.STRING, "loadbalance")
 COUNT = OptionState(OptionKey("notify_peers_count"), Type.U32, 10)
 PRIORITY = OptionState(OptionKey("priority", 4), Type.S32, -7)
 MAPPING = [
-    OptionState(OptionKey("lb_tx_hash_to_port_mapping", index=at), Type.U32, at, array=True)
+    OptionState(OptionKey("lb_tx_hash_to_port_mapping", array_index=at), Type.U32, at, array=True)
     for at in range(2)
 ]
 
@@ -41,6 +41,7 @@ class Team:
         self.written: list[OptionState] = []
         self.refusal: OSError | None = None
         self.told: list[Sequence[Change]] = []
+        self.run_dir: str | None = None
 
     def links(self) -> list[LinkInfo]:
         return [LinkInfo(2, "team0", bytes(6)), LinkInfo(4, "v0", bytes(6), master=2), LinkInfo(5, "w0")]
@@ -65,7 +66,8 @@ class Team:
 def team(monkeypatch: pytest.MonkeyPatch) -> Team:
     made = Team()
 
-    def find(name: str) -> AbstractContextManager[Team]:
+    def find(name: str, run_dir: str | None = None) -> AbstractContextManager[Team]:
+        made.run_dir = run_dir
         if name != "team0":
             raise NetlinkError(errno.EINVAL if name == "lo" else errno.ENODEV, name)
         return nullcontext(made)
@@ -122,13 +124,21 @@ def test_getting(team: Team, capsys: Run, line: str, value: str) -> None:
         ("-p v0 team0 setoption priority -- -12", OptionState(PRIORITY.key, Type.S32, -12)),
         (
             "-a 1 team0 s lb_tx_hash_to_port_mapping 6",
-            OptionState(OptionKey("lb_tx_hash_to_port_mapping", index=1), Type.U32, 6, array=True),
+            OptionState(OptionKey("lb_tx_hash_to_port_mapping", array_index=1), Type.U32, 6, array=True),
         ),
     ],
 )
 def test_setting(team: Team, capsys: Run, line: str, option: OptionState) -> None:
     assert run(capsys, line) == (0, "", "")
     assert team.written == [option]
+
+
+@pytest.mark.parametrize("words", ["--run-dir /run/x", "--run-dir=/run/x"])
+def test_where_the_daemon_is(team: Team, capsys: Run, words: str) -> None:
+    assert run(capsys, f"{words} team0 ports")[0] == 0
+    assert team.run_dir == "/run/x"
+    run(capsys, "team0 ports")
+    assert team.run_dir is None
 
 
 ENOENT, EINVAL = "No such file or directory", "Invalid argument"

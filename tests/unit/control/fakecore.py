@@ -75,6 +75,13 @@ class FakeCore:
         self.changes.append(("state_item_set", path, value))
         self.state[group][item] = parsed
 
+    def option_set(self, name: str, port: str, index: str, value: str) -> None:
+        if port:
+            self._must_exist(port)
+        if name != "priority":
+            raise MethodError("NoSuchOption")
+        self.changes.append(("option_set", name, port, index, value))
+
     def _must_exist(self, port: str) -> None:
         if port not in INTERFACES:
             raise MethodError("NoSuchDev")

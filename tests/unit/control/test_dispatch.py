@@ -14,7 +14,7 @@ from pyteam.control.methods import METHODS
 from tests.unit.control.fakecore import FakeCore
 
 #: Methods that change the team.
-MUTATING = {b"PortConfigUpdate", b"PortAdd", b"PortRemove", b"StateItemValueSet"}
+MUTATING = {b"PortConfigUpdate", b"PortAdd", b"PortRemove", b"StateItemValueSet", b"OptionSet"}
 
 LINES = st.sampled_from(
     ["REQUEST", "request", "", "p0", "p1", "\\", "\\n", "{}", "[", "runner.active_port", "ports.", *METHODS]

@@ -8,7 +8,7 @@ import pytest
 
 from pyteam.client import Client
 from pyteam.control.core import Core
-from pyteam.control.methods import ERRORS, METHODS, Method
+from pyteam.control.methods import ERRORS, METHODS, OPTION_ERRNO, Method
 from tests.unit.control.fakecore import FakeCore
 
 
@@ -32,3 +32,7 @@ def test_no_side_has_a_method_that_the_table_lacks() -> None:
 
 def test_every_error_has_its_sentence_and_every_sentence_its_error() -> None:
     assert {code for method in METHODS.values() for code in method.errors} | {"InvalidArgs"} == set(ERRORS)
+
+
+def test_what_is_an_errno_is_an_error_of_its_method() -> None:
+    assert set(OPTION_ERRNO) == set(METHODS["OptionSet"].errors[:-1])

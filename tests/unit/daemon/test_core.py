@@ -236,6 +236,74 @@ def test_a_port_whose_statistics_are_gone_already_is_shown(
     assert set(state_of(machine)["ports"]) == {"eth0", "eth1"}
 
 
+# Options
+
+AN_OPTION = pytest.mark.parametrize(
+    ("name", "port", "index", "value", "code", "text"),
+    [
+        ("nope", "", "0", "1", "NoSuchOption", 'There is no option "nope".'),
+        ("bpf_hash_func", "", "0", "", "NoSuchOption", "no such option"),
+        ("enabled", "", "0", "true", "NoSuchOption", "no such option"),
+        ("priority", "eth2", "0", "1", "NoSuchDev", "eth2 is no port of this team."),
+        ("priority", "eth0", "0", "x", "OptionSetFail", 'priority: "x" is no value of type s32.'),
+        ("priority", "eth0", "0", "2147483648", "OptionSetFail", "priority: 2147483648 is out of range"),
+        ("priority", "eth0", "", "1", "OptionSetFail", 'priority: "" is no value of type u32.'),
+        ("priority", "eth0", "7", "1", "NoSuchOption", "no such option"),
+        ("queue_id", "eth0", "0", "4711", "OptionSetFail", "4711 is refused"),
+        ("activeport", "", "0", "4711", "NoSuchOption", "4711 is refused"),
+        ("enabled", "eth0", "0", "false", "OptionBusy", r"enabled is for the runner \(activebackup\)"),
+        ("user_linkup", "eth0", "0", "false", "OptionBusy", "link watches to decide"),
+        ("mode", "", "0", "random", "OptionBusy", "mode is for the runner"),
+    ],
+)
+
+
+@AN_OPTION
+def test_an_option_that_cannot_be_set_changes_nothing(
+    machine: Machine, name: str, port: str, index: str, value: str, code: str, text: str
+) -> None:
+    before = machine.datapath.actual()
+    with pytest.raises(MethodError, match=text) as caught:
+        machine.core.option_set(name, port, index, value)
+    assert caught.value.code == code
+    assert machine.datapath.actual() == before
+
+
+def test_a_priority_set_by_hand_moves_traffic(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    machine.core.option_set("priority", "eth1", "0", "11")
+    assert machine.active == "eth1"
+    assert machine.datapath.sending() == {machine.index("eth1")}
+    assert "priority of eth1 set to 11 by hand." in caplog.messages
+    machine.loop.advance(60)
+    machine.core.option_set("priority", "eth1", "0", "-7")
+    assert machine.active == "eth0"
+    assert "Repairing" not in caplog.text
+
+
+def test_an_active_port_set_by_hand_stands_until_the_next_decision(
+    machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    machine.core.option_set("activeport", "", "0", str(machine.index("eth1")))
+    for _ in range(2):
+        assert machine.active == "eth1"
+        assert machine.datapath.sending() == machine.datapath.listening() == {machine.index("eth1")}
+        machine.loop.read()
+        machine.loop.advance(60)
+    machine.world.cut("eth1")
+    machine.loop.read()
+    assert machine.active == "eth0"
+    assert "Repairing" not in caplog.text
+
+
+def test_an_option_that_is_nobodys_wish_is_simply_set() -> None:
+    machine = Machine('{"runner": {"name": "roundrobin"}, "ports": {"eth0": {}, "eth1": {}}}', "eth0", "eth1")
+    machine.core.option_set("enabled", "eth0", "0", "false")
+    machine.loop.read()
+    machine.loop.advance(60)
+    assert machine.datapath.sending() == {machine.index("eth1")}
+
+
 # Anything
 
 NAMES = st.sampled_from(["eth0", "eth1", "eth2", "team0", "lo", "nope", ""]) | st.text(max_size=6)
@@ -258,10 +326,16 @@ REQUESTS = st.one_of(
     st.builds(lambda name, port: encode(name, port), st.sampled_from(["PortAdd", "PortRemove"]), NAMES),
     st.builds(lambda name, path: encode(name, path), st.sampled_from(["StateItemValueGet"]), ITEMS),
     st.builds(lambda path, value: encode("StateItemValueSet", path, value), ITEMS, NAMES),
+    st.builds(
+        lambda name, port, value: encode("OptionSet", name, port, "0", value),
+        st.sampled_from(["priority", "activeport", "enabled", "notify_peers_count", "queue_id", "x"]),
+        NAMES,
+        st.integers(-1, 20).map(str) | st.sampled_from(["true", "x", ""]),
+    ),
     st.sampled_from(["ConfigDump", "ConfigDumpActual", "StateDump"]).map(lambda name: encode(name)),
     st.binary(max_size=60),
 )
-MUTATING = ("PortConfigUpdate", "PortAdd", "PortRemove", "StateItemValueSet")
+MUTATING = ("PortConfigUpdate", "PortAdd", "PortRemove", "StateItemValueSet", "OptionSet")
 
 
 def encode(method: str, *arguments: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 from collections.abc import Callable
 
@@ -74,6 +75,19 @@ def test_a_port_that_is_there_and_cannot_be_one_is_a_hindrance(
     assert ("ERROR", text) in levels(caplog)
 
 
+def test_however_many_candidates_are_busy_the_first_that_is_not_becomes_a_port(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    names = [f"eth{number}" for number in range(64)]
+    config = {"runner": {"name": "activebackup"}, "ports": {name: {} for name in names}}
+    machine = Machine(json.dumps(config), *names, start=False)
+    for name in names[:-1]:
+        machine.world.set_up(name, True)
+    machine.service.start(machine.loop)
+    assert machine.ports == names[-1:]
+    assert "does not become" not in caplog.text
+
+
 def test_not_for_a_team_that_carries_traffic_already() -> None:
     machine = Machine(CONFIG, "eth0")
     machine.world.plug("eth1", up=True)
@@ -117,6 +131,23 @@ def test_a_delay_ends_when_it_is_due(caplog: pytest.LogCaptureFixture) -> None:
     machine.loop.advance(0.2)
     assert machine.active == "eth1"
     assert caplog.messages[-2:] == ["eth0: ethtool-link went down.", 'Changed active port to "eth1".']
+
+
+def test_a_delay_does_not_end_on_facts_of_before_the_daemon_was_stopped(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    watch = '{"name": "ethtool", "delay_down": 2500}'
+    machine = Machine(CONFIG[:-1] + f', "link_watch": {watch}}}', "eth0", "eth1")
+    machine.loop.advance(1)
+    machine.world.cut("eth0")
+    machine.loop.read()
+    machine.loop.advance(1)
+    # Nobody reads any more, as under SIGSTOP; the timer is what wakes it.
+    machine.world.mend("eth0")
+    caplog.clear()
+    machine.loop.advance(3)
+    assert machine.active == "eth0"
+    assert caplog.messages == []
 
 
 def test_the_datapaths_deadlines_are_kept() -> None:
@@ -242,6 +273,34 @@ def test_an_option_that_the_datapath_does_not_have_is_no_error(
     machine.service.start(machine.loop)
     assert machine.active == "eth0"
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_what_the_datapath_put_back_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    machine = Machine(CONFIG, "eth0", "eth1")
+    caplog.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(machine.datapath, "repair", lambda: ["put this back", "that too"])
+        machine.loop.read()
+        assert caplog.messages == []
+        machine.loop.advance(service.LOOK_INTERVAL)
+    assert levels(caplog) == [
+        ("WARNING", "Repairing what was changed from outside: put this back, that too.")
+    ]
+
+
+def test_what_cannot_be_put_back_is_told_and_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    machine = Machine(CONFIG, "eth0", "eth1")
+    caplog.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(machine.datapath, "repair", failing(DatapathError(errno.E2BIG, "too many programs")))
+        machine.loop.advance(2 * service.LOOK_INTERVAL)
+    text = "Failed to put back what was changed from outside: too many programs (Argument list too long)"
+    assert levels(caplog) == [("ERROR", text)] * 2
+    assert set(machine.loop.readers) == {DESCRIPTOR}
 
 
 # What nobody foresaw

@@ -38,3 +38,11 @@ def test_what_is_accepted_is_wanted() -> None:
     wish.accept()
     assert wish.value == 2
     assert wish.see(1), "and the old one is somebody else's now"
+
+
+def test_where_nothing_is_ever_seen_little_is_remembered() -> None:
+    wish = Wish[int](-1)
+    for value in range(1000):
+        wish.want(value)
+    assert wish.see(0), "too long ago to be an echo"
+    assert not wish.see(999)

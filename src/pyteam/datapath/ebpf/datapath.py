@@ -11,7 +11,7 @@ import errno
 import logging
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Final
 
@@ -23,14 +23,16 @@ from pyteam.datapath.ebpf.receivers import Receiver
 from pyteam.datapath.ebpf.receivers.veth import VethReceiver
 from pyteam.datapath.ebpf.record import PortRecord, Record
 from pyteam.datapath.ebpf.shared import MAX_PORTS
+from pyteam.datapath.ebpf.view import View
 from pyteam.datapath.interface import DatapathError
+from pyteam.datapath.links import Links
 from pyteam.datapath.owner import Ownership
 from pyteam.datapath.ports import change_address, check
 from pyteam.engine.desired import Actual
 from pyteam.engine.events import Event, LinkGone, LinkSeen
 from pyteam.link import Link, parse_address
-from pyteam.netlink.monitor import LinkMonitor
 from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl, to_link
+from pyteam.netlink.stacked import stacked_on
 from pyteam.options import OptionKey, OptionValue
 
 log = logging.getLogger(__name__)
@@ -55,8 +57,7 @@ class EbpfDatapath:
         self._record = Record()
         self._options = Options(self._record)
         self._announcer = Announcer(rtnl, self.ifindex)
-        self._monitor = LinkMonitor(rtnl)
-        self._links = {info.ifindex: info for info in self._monitor.snapshot()}
+        self._links = Links(rtnl)
 
     @classmethod
     def create(cls, name: str) -> EbpfDatapath:
@@ -102,18 +103,8 @@ class EbpfDatapath:
         False also when it does not exist, or is somebody else's kind of device.
         """
         with contextlib.suppress(NetlinkError), Rtnl() as rtnl:
-            receiver = VethReceiver.find(rtnl, name)
-            if receiver is None:
-                return False
-            found = Hooks.find(receiver.ifindex, receiver.other_end)
-            if found is None:
-                return True
-            try:
-                return not Record.decode(found.read_record()).released
-            except ValueError:
-                return True
-            finally:
-                found.close()
+            view = View.find(rtnl, name)
+            return view is not None and not view.released()
         return False
 
     def _inherit(self) -> None:
@@ -122,36 +113,35 @@ class EbpfDatapath:
         if found is None:
             return  # the predecessor died before it had set a mode: nothing runs yet
         self._hooks = found
-        try:
-            self._record = Record.decode(found.read_record())
-        except ValueError as error:
-            raise DatapathError(
-                errno.EINVAL, f"this team device was made by another version of pyteam: {error}"
-            ) from error
+        self._record = Record.decode(found.read_record())
         self._options = Options(self._record)
         self._announcer.configure(self._options.all())
         self._record.released = False
-        lost = [i for i in self._record.ports if i not in self._links or not found.on_port(i)]
-        code = hooks.object_code()
-        if hooks.build_of(code) == self._record.build:
-            for ifindex in lost:
-                self._lose_port(ifindex)
-            self._apply()
-            return
-        # Their state may be laid out otherwise: nothing of it is touched.
-        for ifindex in lost:
+        for place in self.repair():
+            log.warning("Repairing what was changed from outside: %s.", place)
+        for ifindex in [i for i in self._record.ports if i not in self._links.known]:
             self._options.forget_port(ifindex)
-        self._load(self._options.mode, code)
+        for ifindex in self._record.ports:
+            # It may have died while it made this a port, or ceased to.
+            if not found.on_port(ifindex):
+                found.hang_on_port(ifindex)
+                ports.prepare(self._rtnl, self._links.read(ifindex), self._links.read(self.ifindex).mtu)
+                self._rtnl.set_link(ifindex, up=True)
+        code = hooks.object_code()
+        if hooks.build_of(code) != self._record.build:
+            # Their state may be laid out otherwise: nothing of it is touched.
+            self._load(self._options.mode, code)
+            return
+        found.shared.keep_only(set(self._record.ports))
+        self._apply()
 
     # Reading
 
-    # What is read here was told to nobody: it is still news in `receive`.
-
     def link(self, ifindex: int) -> Link:
-        return self._to_link(self._rtnl.link(ifindex))
+        return self._to_link(self._links.read(ifindex))
 
     def links(self) -> Sequence[Link]:
-        return [self._to_link(info) for info in self._rtnl.links()]
+        return [self._to_link(info) for info in self._links.read_all()]
 
     def _to_link(self, info: LinkInfo) -> Link:
         port = self._record.ports.get(info.ifindex)
@@ -165,7 +155,7 @@ class EbpfDatapath:
         )
 
     def actual(self) -> Actual:
-        record, links = self._record, {info.ifindex: info for info in self._rtnl.links()}
+        record, links = self._record, {info.ifindex: info for info in self._links.read_all()}
         # A port that is there, and off which somebody took our program, is none: it is to be added again.
         taken_off = [i for i in record.ports if i in links and not self._need_hooks().on_port(i)]
         known = [ifindex for ifindex in (self.ifindex, *record.ports) if ifindex in links]
@@ -179,52 +169,57 @@ class EbpfDatapath:
         )
 
     def statistics(self, ifindex: int) -> dict[str, int]:
-        slot = self._need_hooks().shared.slots().get(ifindex)
-        if slot is None:
-            raise DatapathError(errno.ENODEV, f"interface {ifindex} is no port of this team")
-        return self._need_hooks().counters(slot)
+        self._need_port(ifindex)
+        programs = self._need_hooks()
+        return programs.counters(programs.shared.slots()[ifindex])
 
     # Commands
 
     def add_port(self, ifindex: int) -> None:
         programs = self._need_hooks()
-        info = self._rtnl.link(ifindex)
+        info = self._links.read(ifindex)
         if ifindex in self._record.ports:
             programs.hang_on_port(ifindex)
             return
+        if ports.free_orphan(self._rtnl, info):
+            info = self._links.read(ifindex)
         programs.check_free(ifindex, info.name)
         check(info, self.ifindex)
+        if ifindex in (above.ifindex for above in stacked_on(self._links.read_all(), self.ifindex)):
+            raise DatapathError(errno.ELOOP, f"{info.name} stands on the team device: packets would circle")
         slot = programs.shared.take_slot(ifindex)
         if slot is None:
             raise DatapathError(errno.ENOSPC, f"a team has at most {MAX_PORTS} ports")
         programs.reset_counters(slot)
-        try:
-            programs.hang_on_port(ifindex)
-        except BaseException:
-            programs.shared.free_slot(ifindex)
-            raise
+        # Remembered before it is touched, forgotten after it is given back: the daemon may die in between.
         self._record.ports[ifindex] = PortRecord(original=ports.remember(info))
-        self._remember()
         try:
-            ports.prepare(self._rtnl, info, self._rtnl.link(self.ifindex).mtu)
+            self._remember()
+            programs.hang_on_port(ifindex)
+            ports.prepare(self._rtnl, info, self._links.read(self.ifindex).mtu)
             self._rtnl.set_link(ifindex, up=True)
         except BaseException:
             self.remove_port(ifindex)
             raise
-        self._links[ifindex] = self._rtnl.link(ifindex)
+        self._links.read(ifindex)
         self._apply()
         self._announcer.start(time.monotonic())
 
     def remove_port(self, ifindex: int) -> None:
-        port = self._port(ifindex)
+        port = self._need_port(ifindex)
         programs = self._need_hooks()
+        programs.shared.retire(ifindex)
+        programs.take_off_port(ifindex)
+        problem = None
+        try:
+            with _unless_gone():
+                ports.give_back(self._rtnl, self._links.read(ifindex), port.original)
+        except NetlinkError as error:
+            problem = error
         self._lose_port(ifindex)
         self._apply()
-        programs.take_off_port(ifindex)
-        with contextlib.suppress(NetlinkError):
-            # Gone meanwhile: then there is nothing to give back.
-            info = self._rtnl.link(ifindex)
-            ports.give_back(self._rtnl, info, port.original)
+        if problem:
+            raise problem
 
     def _lose_port(self, ifindex: int) -> None:
         self._options.forget_port(ifindex)
@@ -245,8 +240,7 @@ class EbpfDatapath:
             self._announcer.start(time.monotonic())
 
     def set_address(self, ifindex: int, address: bytes) -> None:
-        info = self._rtnl.link(ifindex)
-        change_address(self._rtnl, info, address)
+        change_address(self._rtnl, self._links.read(ifindex), address)
 
     def set_carrier(self, up: bool) -> None:
         self._record.carrier_is_set = True
@@ -286,18 +280,14 @@ class EbpfDatapath:
         if self._record.carrier_is_set:
             return
         wanted = any(self._effective_link(ifindex, port) for ifindex, port in self._record.ports.items())
-        try:
+        with _unless_gone():
             if wanted != self._receiver.carrier():
                 self._receiver.set_carrier(wanted)
-        except NetlinkError as error:
-            # Somebody deleted the device: its ports are to be given back all the same.
-            if error.errno != errno.ENODEV:
-                raise
 
     def _effective_link(self, ifindex: int, port: PortRecord) -> bool:
         if port.user_linkup_enabled:
             return port.user_linkup
-        info = self._links.get(ifindex)
+        info = self._links.known.get(ifindex)
         return info is not None and info.up and info.carrier
 
     def _remember(self) -> None:
@@ -307,16 +297,16 @@ class EbpfDatapath:
     # Events
 
     def files(self) -> Sequence[int]:
-        files = [self._monitor.fileno()]
+        files = [self._links.fileno()]
         if self._hooks is not None:
             files.append(self._hooks.events.fileno())
         return files
 
     def receive(self) -> list[Event]:
         # What the programs tell comes first: the kernel's own word on the same link comes later.
-        events = self._diverted()
-        for change in self._monitor.receive():
-            events.extend(
+        events: list[Event] = [self._link_changed(info) for info in self._diverted()]
+        for change in self._links.receive():
+            events.append(
                 self._link_changed(change)
                 if isinstance(change, LinkInfo)
                 else self._link_gone(change.ifindex)
@@ -325,46 +315,47 @@ class EbpfDatapath:
             self._derive_carrier()
         return events
 
-    def _diverted(self) -> list[Event]:
-        events: list[Event] = []
+    def _diverted(self) -> Iterator[LinkInfo]:
+        """Ports that the programs had to pass over."""
         for sample in self._hooks.events.take() if self._hooks else ():
             ifindex, _ = _EVENT.unpack_from(sample)
-            info = self._links.get(ifindex)
-            if info is None or ifindex not in self._record.ports:
-                continue
-            with contextlib.suppress(NetlinkError):
-                info = self._rtnl.link(ifindex)
-            events.extend(self._link_changed(info))
-        return events
+            if ifindex in self._record.ports:
+                with _unless_gone():
+                    yield self._links.read(ifindex)
 
-    def _link_changed(self, info: LinkInfo) -> list[Event]:
-        before = self._links.get(info.ifindex)
-        self._links[info.ifindex] = info
-        if info.ifindex == self.ifindex and before is not None and before.mtu != info.mtu:
-            self._receiver.set_mtu(info.mtu)
-            for ifindex in self._record.ports:
-                self._follow_mtu(ifindex, info.mtu)
-        if info.ifindex in self._record.ports:
+    def _link_changed(self, info: LinkInfo) -> LinkSeen:
+        if info.ifindex == self.ifindex:
+            other_end = self._links.known.get(self._receiver.other_end)
+            if other_end is not None and other_end.mtu != info.mtu:
+                self._receiver.set_mtu(info.mtu)
+            self._follow_mtu(*self._record.ports)
+        elif info.ifindex in self._record.ports:
             if info.up and info.carrier and self._hooks:
                 self._hooks.shared.listen_again(info.ifindex)
-            self._follow_mtu(info.ifindex, self._links[self.ifindex].mtu)
-        return [LinkSeen(self._to_link(info))]
+            self._follow_mtu(info.ifindex)
+        return LinkSeen(self._to_link(info))
 
-    def _follow_mtu(self, ifindex: int, mtu: int) -> None:
-        info = self._links[ifindex]
-        if info.mtu == mtu:
-            return
-        try:
-            self._rtnl.set_link(ifindex, mtu=mtu)
-        except NetlinkError as error:
-            log.warning("%s: cannot follow the team's MTU of %d: %s", info.name, mtu, error)
+    def _follow_mtu(self, *members: int) -> None:
+        known = self._links.known
+        for ifindex in members:
+            if ifindex in known and self.ifindex in known:
+                ports.follow_mtu(self._rtnl, known[ifindex], known[self.ifindex].mtu)
 
-    def _link_gone(self, ifindex: int) -> list[Event]:
-        self._links.pop(ifindex, None)
+    def _link_gone(self, ifindex: int) -> LinkGone:
         if ifindex in self._record.ports:
             self._lose_port(ifindex)
             self._apply()
-        return [LinkGone(ifindex)]
+        return LinkGone(ifindex)
+
+    def repair(self) -> Sequence[str]:
+        places: list[str] = []
+        for ifindex in self._record.ports:
+            if ifindex in self._links.known:
+                ports.uphold(self._rtnl, self._links.known[ifindex])
+        if self._hooks is not None:
+            with _unless_gone():
+                places = self._hooks.put_back(self.ifindex, self._receiver.other_end)
+        return [f"put the program at the {place} back" for place in places]
 
     def next_timeout(self) -> float | None:
         return self._announcer.next_timeout()
@@ -378,11 +369,13 @@ class EbpfDatapath:
         for ifindex in list(self._record.ports):
             try:
                 self.remove_port(ifindex)
-            except NetlinkError as error:
+            except OSError as error:
                 log.warning("cannot give port %d back as it was: %s", ifindex, error)
-        with contextlib.suppress(NetlinkError):
-            self._receiver.delete()
-        self._close()
+        try:
+            with _unless_gone():
+                self._receiver.delete()
+        finally:
+            self._close()
 
     def close(self) -> None:
         self._record.released = True
@@ -393,19 +386,27 @@ class EbpfDatapath:
         if self._hooks is not None:
             self._hooks.close()
             self._hooks = None
-        self._monitor.close()
+        self._links.close()
         self._owner.release()
         self._rtnl.close()
-
-    # Small things
 
     def _need_hooks(self) -> Hooks:
         if self._hooks is None:
             raise DatapathError(errno.EINVAL, "set a mode first: the team has none")
         return self._hooks
 
-    def _port(self, ifindex: int) -> PortRecord:
+    def _need_port(self, ifindex: int) -> PortRecord:
         try:
             return self._record.ports[ifindex]
         except KeyError:
             raise DatapathError(errno.ENODEV, f"interface {ifindex} is no port of this team") from None
+
+
+@contextlib.contextmanager
+def _unless_gone() -> Iterator[None]:
+    """Devices may be deleted at any moment, which is told as their links' end: no error within."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENODEV:
+            raise

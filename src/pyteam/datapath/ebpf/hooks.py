@@ -12,13 +12,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import os.path
 import struct
 from functools import cached_property
-from importlib import resources
-from typing import Final
+from typing import Final, NamedTuple
 
 from pyteam.datapath.ebpf import libbpf
-from pyteam.datapath.ebpf.shared import COUNTERS, RECORD_SIZE, SharedState
+from pyteam.datapath.ebpf.shared import COUNTERS, RECORD_SIZE, SharedState, team_of
 from pyteam.datapath.interface import DatapathError
 
 RECEIVE: Final = "team_rx"
@@ -28,6 +28,7 @@ TRANSMIT: Final = {
     "random": "team_tx_random",
     "broadcast": "team_tx_bcast",
 }
+_OBJECT: Final = os.path.join(os.path.dirname(__file__), "team.bpf.o")
 _STATE, _COUNTERS, _EVENTS, _RECORD = ".bss", "team_counters", "team_events", "team_record"
 _COUNTERS_OF_ONE_CPU: Final = struct.Struct(f"={len(COUNTERS)}Q")
 
@@ -35,15 +36,28 @@ _COUNTERS_OF_ONE_CPU: Final = struct.Struct(f"={len(COUNTERS)}Q")
 def object_code() -> bytes:
     """The compiled object that this package carries."""
     try:
-        return resources.files(__package__).joinpath("team.bpf.o").read_bytes()
+        # A plain path: importlib.resources would cost milliseconds of every start.
+        with open(_OBJECT, "rb") as file:
+            return file.read()
     except FileNotFoundError:
         raise DatapathError(
-            errno.ENOENT, "this pyteam was installed without its BPF object: build it with make"
+            errno.EOPNOTSUPP, "this pyteam was installed without its BPF object: build it with make"
         ) from None
+    except OSError as error:
+        raise DatapathError(error.errno or errno.EIO, f"cannot read {_OBJECT}") from error
 
 
 def build_of(code: bytes) -> str:
     return hashlib.sha256(code).hexdigest()[:16]
+
+
+class Place(NamedTuple):
+    """Where a program hangs, besides on ports; ``name`` as in "the program at ..."."""
+
+    name: str
+    program: int
+    ifindex: int
+    hook: int
 
 
 class Hooks:
@@ -74,41 +88,54 @@ class Hooks:
     @classmethod
     def find(cls, team: int, other_end: int) -> Hooks | None:
         """Those that a predecessor left; None when there are none."""
-        transmit = _ours(team, libbpf.TCX_EGRESS)
+        transmit = _ours(team, libbpf.TCX_EGRESS) or _ours(other_end, libbpf.TCX_INGRESS)
         receive = _ours(other_end, libbpf.TCX_EGRESS)
         if not transmit or not receive:
             for fd in (transmit, receive):
                 if fd:
                     libbpf.close(fd)
             return None
-        maps = {}
-        for program in (transmit, receive):
-            for map_id in libbpf.program_maps(program):
-                fd = libbpf.map_by_id(map_id)
-                name = libbpf.map_shape(fd)[0]
-                if name in maps:
-                    libbpf.close(fd)
-                else:
-                    maps[name] = fd
-        return cls(transmit, receive, maps, None)
+        return cls(transmit, receive, _open_maps([transmit, receive]), None)
 
     def hang(self, team: int, other_end: int, ports: list[int], replacing: Hooks | None = None) -> None:
         """Put the programs in force; in place of a predecessor's each swap is atomic."""
-        old_transmit = replacing.transmit if replacing else 0
-        old_receive = replacing.receive if replacing else 0
+        old = {}
+        if replacing:
+            old = {self.receive: replacing.receive, self.transmit: replacing.transmit}
         for port in ports:
-            libbpf.attach(self.receive, port, libbpf.TCX_INGRESS, replace=old_receive)
-        libbpf.attach(self.receive, other_end, libbpf.TCX_EGRESS, replace=old_receive)
-        libbpf.attach(self.transmit, other_end, libbpf.TCX_INGRESS, replace=old_transmit)
-        libbpf.attach(self.transmit, team, libbpf.TCX_EGRESS, replace=old_transmit)
+            libbpf.attach(self.receive, port, libbpf.TCX_INGRESS, replace=old.get(self.receive, 0))
+        for place in self._places(team, other_end):
+            libbpf.attach(place.program, place.ifindex, place.hook, replace=old.get(place.program, 0))
+
+    def put_back(self, team: int, other_end: int) -> list[str]:
+        """Hang the programs where somebody took them off, ports aside; where that was."""
+        found = []
+        for place in self._places(team, other_end):
+            if libbpf.program_id(place.program) not in libbpf.attached(place.ifindex, place.hook):
+                libbpf.attach(place.program, place.ifindex, place.hook)
+                found.append(place.name)
+        return found
+
+    def _places(self, team: int, other_end: int) -> tuple[Place, ...]:
+        """In the order in which they are put in force."""
+        return (
+            Place("egress of its other end", self.receive, other_end, libbpf.TCX_EGRESS),
+            Place("ingress of its other end", self.transmit, other_end, libbpf.TCX_INGRESS),
+            Place("egress of the team device", self.transmit, team, libbpf.TCX_EGRESS),
+        )
 
     def check_free(self, port: int, name: str) -> None:
-        """EBUSY when another team has the port already; ``name`` is for the message."""
-        present = _ours(port, libbpf.TCX_INGRESS)
-        if present:
+        """EINVAL: part of a team device. EBUSY: another team's port. ``name`` is for the message."""
+        for hook in (libbpf.TCX_EGRESS, libbpf.TCX_INGRESS):
+            present = _ours(port, hook)
+            if not present:
+                continue
+            transmits = libbpf.program_name(present) != RECEIVE
             libbpf.close(present)
-        if present and not self.on_port(port):
-            raise DatapathError(errno.EBUSY, f"{name} is a port of another team already")
+            if transmits or hook == libbpf.TCX_EGRESS:
+                raise DatapathError(errno.EINVAL, f"{name} is (part of) a team device itself")
+            if not self.on_port(port):
+                raise DatapathError(errno.EBUSY, f"{name} is a port of another team already")
 
     def hang_on_port(self, port: int) -> None:
         """It hangs there already when the port comes back from another namespace."""
@@ -158,6 +185,51 @@ class Hooks:
             return
         for fd in (self.transmit, self.receive, *self._maps.values()):
             libbpf.close(fd)
+
+
+def take_off_orphan(port: int) -> bytes:
+    """Free a port of a team whose device is gone: take its program off; the record of that team.
+
+    Empty, and nothing is done, where the port has no program of ours or its team lives.
+    """
+    program = _ours(port, libbpf.TCX_INGRESS)
+    if not program:
+        return b""
+    maps = _open_maps([program])
+    try:
+        state = next((fd for name, fd in maps.items() if name.endswith(_STATE)), 0)
+        if not state or _RECORD not in maps or _alive(libbpf.read_map(state, 0, libbpf.map_shape(state)[1])):
+            return b""
+        record = libbpf.read_map(maps[_RECORD], 0, libbpf.map_shape(maps[_RECORD])[1])
+        libbpf.detach(program, port, libbpf.TCX_INGRESS)
+        return record
+    finally:
+        for fd in (program, *maps.values()):
+            libbpf.close(fd)
+
+
+def _alive(state: bytes) -> bool:
+    """Whether the device that the programs' state names is a team device."""
+    with contextlib.suppress(DatapathError):
+        transmit = _ours(team_of(state), libbpf.TCX_EGRESS)
+        if transmit:
+            libbpf.close(transmit)
+        return bool(transmit)
+    return False
+
+
+def _open_maps(programs: list[int]) -> dict[str, int]:
+    """Descriptors of the maps that these programs hold, by name."""
+    maps: dict[str, int] = {}
+    for program in programs:
+        for map_id in libbpf.program_maps(program):
+            fd = libbpf.map_by_id(map_id)
+            name = libbpf.map_shape(fd)[0]
+            if name in maps:
+                libbpf.close(fd)
+            else:
+                maps[name] = fd
+    return maps
 
 
 def _ours(ifindex: int, hook: int) -> int:

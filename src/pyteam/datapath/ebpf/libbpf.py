@@ -84,7 +84,7 @@ class _Library:
             self._library = c.CDLL("libbpf.so.1", use_errno=True)
         except OSError as error:
             raise DatapathError(
-                errnos.ENOENT, "the eBPF datapath needs libbpf.so.1 (package libbpf1, or libbpf)"
+                errnos.EOPNOTSUPP, "the eBPF datapath needs libbpf.so.1 (package libbpf1, or libbpf)"
             ) from error
         self.said: list[str] = []
         self._printer = _Printer(self._note)

@@ -12,7 +12,7 @@ from typing import Final
 from pyteam.datapath.ebpf.hooks import TRANSMIT
 from pyteam.datapath.ebpf.record import PortRecord, Record
 from pyteam.datapath.interface import DatapathError
-from pyteam.options import NO_MODE, OptionKey, OptionValue
+from pyteam.options import NO_MODE, OPTIONS, OptionKey, OptionValue, fits, show_value
 
 BURSTS: Final = (
     "notify_peers_count",
@@ -65,14 +65,17 @@ class Options:
         if key not in self.all():
             owner = f"port {key.port}" if key.port else "the team"
             raise DatapathError(errno.ENOENT, f"no option {key.name!r} of {owner} on this datapath")
+        type_ = OPTIONS[key.name].type
+        if not fits(value, type_):
+            raise DatapathError(errno.EINVAL, f"{key.name} cannot be {show_value(value)}: it is a {type_}")
         if key.port:
             _set_port_option(self._record.ports[key.port], key.name, value)
-        elif key.name == "activeport":
-            self._set_active_port(int(value))
-        elif key.name == "failover_order":
+        elif isinstance(value, bytes):
             self._set_failover_order(value)
         else:
-            self._record.options[key.name] = int(value)
+            if key.name == "activeport" and value not in self._record.ports:
+                raise DatapathError(errno.ENOENT, f"interface {value} is no port of this team")
+            self._record.options[key.name] = value
 
     def check_mode(self, mode: OptionValue) -> str:
         """Whether the mode may become this one. EBUSY: there are ports. EINVAL: unknown, or it is already."""
@@ -84,13 +87,8 @@ class Options:
             raise DatapathError(errno.EINVAL, f"no mode {mode!r} on the eBPF datapath")
         return str(mode)
 
-    def _set_active_port(self, ifindex: int) -> None:
-        if ifindex and ifindex not in self._record.ports:
-            raise DatapathError(errno.ENOENT, f"interface {ifindex} is no port of this team")
-        self._record.options["activeport"] = ifindex
-
-    def _set_failover_order(self, value: OptionValue) -> None:
-        if not isinstance(value, bytes) or len(value) % 4:
+    def _set_failover_order(self, value: bytes) -> None:
+        if len(value) % 4:
             raise DatapathError(errno.EINVAL, "failover_order is an array of 32-bit interface indexes")
         self._record.failover_order = list(struct.unpack(f"={len(value) // 4}I", value))
 
@@ -129,10 +127,8 @@ class Options:
 def _set_port_option(port: PortRecord, name: str, value: OptionValue) -> None:
     if name == "enabled":
         port.rx_enabled = port.tx_enabled = bool(value)
-    elif isinstance(value, (int, bool)):
-        setattr(port, name, type(getattr(port, name))(value))
     else:
-        raise DatapathError(errno.EINVAL, f"{name} cannot be {value!r}")
+        setattr(port, name, value)
 
 
 def _verdict(port: PortRecord) -> bool:

@@ -6,11 +6,20 @@ before they were ports, so that it can give them back as they were.
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import asdict, dataclass, field
 from typing import Self
 
+from pyteam.datapath.interface import DatapathError
 from pyteam.options import OptionValue
+
+
+class OtherVersionError(DatapathError, ValueError):
+    """What is remembered was not written by this version; EINVAL."""
+
+    def __init__(self, why: object) -> None:
+        super().__init__(errno.EINVAL, f"this team device was made by another version of pyteam: {why}")
 
 
 @dataclass(slots=True)
@@ -57,13 +66,13 @@ class Record:
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
-        """Read back what `encode` wrote, with the NULs that pad it. Raises ValueError."""
-        document = json.loads(data.rstrip(b"\0"))
+        """Read back what `encode` wrote, with the NULs that pad it. Raises `OtherVersionError`."""
         try:
+            document = json.loads(data.rstrip(b"\0"))
             ports = {
                 int(ifindex): PortRecord(**{**port, "original": Original(**port["original"])})
                 for ifindex, port in document.pop("ports").items()
             }
             return cls(ports=ports, **document)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"not a record of this version: {error}") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise OtherVersionError(error) from error

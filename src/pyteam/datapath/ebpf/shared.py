@@ -8,9 +8,13 @@ and was seen to lose packets.)
 from __future__ import annotations
 
 import ctypes as c
+import errno
 import mmap
+import sys
 from collections.abc import Sequence
 from typing import Final
+
+from pyteam.datapath.interface import DatapathError
 
 #: TEAM_ABI: raised whenever this layout changes.
 ABI: Final = 2
@@ -55,12 +59,20 @@ class State(c.Structure):
 COUNTERS: Final = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 
 
+def team_of(state: bytes) -> int:
+    """ifindex of the team device in a copy of the state; it is at the same place in every layout."""
+    return int.from_bytes(state[State.ifindex.offset : State.ifindex.offset + 4], sys.byteorder)
+
+
 class SharedState:
     """The programs' state of one team. ``map_fd`` is its map; the memory is mapped until `close`."""
 
     def __init__(self, map_fd: int) -> None:
         size = -(-c.sizeof(State) // mmap.PAGESIZE) * mmap.PAGESIZE
-        self._memory = mmap.mmap(map_fd, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+        try:
+            self._memory = mmap.mmap(map_fd, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+        except OSError as error:
+            raise DatapathError(error.errno or errno.EIO, "cannot map the state of the programs") from error
         self._state: State | None = State.from_buffer(self._memory)
 
     @property
@@ -92,6 +104,19 @@ class SharedState:
         slot = self.state.slot[self.slots()[ifindex]]
         slot.rx = 0
         slot.ifindex = 0
+
+    def retire(self, ifindex: int) -> None:
+        """Neither send by it nor receive from it any more; it keeps its slot."""
+        self.set_order([other for other in self.order() if other != ifindex])
+        self.receive_on(self.receiving() - {ifindex}, spare=bool(self.state.spare))
+
+    def keep_only(self, ifindexes: set[int]) -> None:
+        """Free the slots of all others, and give one to each that has none."""
+        for ifindex in self.slots().keys() - ifindexes:
+            self.retire(ifindex)
+            self.free_slot(ifindex)
+        for ifindex in ifindexes - self.slots().keys():
+            self.take_slot(ifindex)
 
     def receive_on(self, ifindexes: set[int], *, spare: bool) -> None:
         """Whose frames are the team's; ``spare``: any port's, while the first in the order is dead."""
