@@ -180,8 +180,10 @@ class Anything(RuleBasedStateMachine):
     def switch(self, which: int) -> None:
         self.settle()
         if self.host.ports and self.is_activebackup():
-            name = self.member(which)
-            self.host.datapath.set_option(OptionKey("activeport"), self.host.index(name))
+            name, key = self.member(which), OptionKey("activeport")
+            if self.host.datapath.actual().options[key] == self.host.index(name):
+                return  # nothing changes, so nothing is told
+            self.host.datapath.set_option(key, self.host.index(name))
             self.settle()
             assert self.host.active == name
             self.chosen = True
