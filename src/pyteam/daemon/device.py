@@ -75,8 +75,9 @@ def _kind(choice: str, found: LinkInfo | None, run_dir: str) -> _Kind:
                 orphaned=partial(KernelDatapath.orphaned, run_dir=run_dir),
             )
     from pyteam.datapath.ebpf.datapath import EbpfDatapath
+    from pyteam.datapath.ebpf.view import orphaned
 
-    return _Kind(EbpfDatapath.create, EbpfDatapath.adopt, EbpfDatapath.orphaned)
+    return _Kind(EbpfDatapath.create, EbpfDatapath.adopt, orphaned)
 
 
 def _find(name: str) -> LinkInfo | None:

@@ -23,7 +23,6 @@ from pyteam.datapath.ebpf.receivers import Receiver
 from pyteam.datapath.ebpf.receivers.veth import VethReceiver
 from pyteam.datapath.ebpf.record import PortRecord, Record
 from pyteam.datapath.ebpf.shared import MAX_PORTS
-from pyteam.datapath.ebpf.view import View
 from pyteam.datapath.interface import DatapathError
 from pyteam.datapath.links import Links
 from pyteam.datapath.owner import Ownership
@@ -96,17 +95,6 @@ class EbpfDatapath:
             raise
         return datapath
 
-    @classmethod
-    def orphaned(cls, name: str) -> bool:
-        """Whether a device of this name is ours and its owner died without leaving on purpose.
-
-        False also when it does not exist, or is somebody else's kind of device.
-        """
-        with contextlib.suppress(NetlinkError), Rtnl() as rtnl:
-            view = View.find(rtnl, name)
-            return view is not None and not view.released()
-        return False
-
     def _inherit(self) -> None:
         """Take over the programs as they run; another build of them is swapped in without a gap."""
         found = Hooks.find(self._receiver.ifindex, self._receiver.other_end)
@@ -126,7 +114,6 @@ class EbpfDatapath:
             if not found.on_port(ifindex):
                 found.hang_on_port(ifindex)
                 ports.prepare(self._rtnl, self._links.read(ifindex), self._links.read(self.ifindex).mtu)
-                self._rtnl.set_link(ifindex, up=True)
         code = hooks.object_code()
         if hooks.build_of(code) != self._record.build:
             # Their state may be laid out otherwise: nothing of it is touched.
@@ -197,7 +184,6 @@ class EbpfDatapath:
             self._remember()
             programs.hang_on_port(ifindex)
             ports.prepare(self._rtnl, info, self._links.read(self.ifindex).mtu)
-            self._rtnl.set_link(ifindex, up=True)
         except BaseException:
             self.remove_port(ifindex)
             raise

@@ -27,7 +27,7 @@ def remember(link: LinkInfo) -> Original:
 
 
 def prepare(rtnl: Rtnl, link: LinkInfo, mtu: int) -> None:
-    """Leave another master, take the team's MTU, hear every frame.
+    """Leave another master, take the team's MTU, hear every frame, come up.
 
     Promiscuous, because nothing tells a port which addresses are in use above team0 (a bridge, a
     macvlan, groups joined): the veth receiver does not hand its lists down.
@@ -39,6 +39,7 @@ def prepare(rtnl: Rtnl, link: LinkInfo, mtu: int) -> None:
     if link.mtu != mtu:
         rtnl.set_link(link.ifindex, mtu=mtu)
     rtnl.set_link(link.ifindex, promiscuous=True, allmulticast=True)
+    rtnl.set_link(link.ifindex, up=True)
 
 
 def free_orphan(rtnl: Rtnl, link: LinkInfo) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Self
 
 from pyteam.datapath.ebpf.hooks import Hooks
 from pyteam.datapath.ebpf.options import Options
 from pyteam.datapath.ebpf.receivers.veth import VethReceiver
 from pyteam.datapath.ebpf.record import OtherVersionError, Record
-from pyteam.netlink.rtnl import Rtnl
+from pyteam.netlink.rtnl import NetlinkError, Rtnl
 from pyteam.options import OptionKey, OptionValue
 
 
@@ -45,3 +46,14 @@ class View:
             return self.record().released
         except OtherVersionError:
             return False
+
+
+def orphaned(name: str) -> bool:
+    """Whether a device of this name is ours and its owner died without leaving on purpose.
+
+    False also when it does not exist, or is somebody else's kind of device.
+    """
+    with contextlib.suppress(NetlinkError), Rtnl() as rtnl:
+        view = View.find(rtnl, name)
+        return view is not None and not view.released()
+    return False
