@@ -12,12 +12,13 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 # What teamd imports late is wanted here before it is forked.
 import pyteam.daemon.run
@@ -27,7 +28,6 @@ from pyteam.client import Client, ClientError
 from pyteam.netlink.rtnl import Rtnl
 from tests.netns.anonymous import inside, namespace
 
-Answer = TypeVar("Answer")
 #: Paths, as ``state/ports/eth1/link/up``, and what was found there.
 Picture = dict[str, object]
 
@@ -44,16 +44,12 @@ PATIENCE: Final = 20.0
 PAUSE: Final = 0.03
 
 
-def wait_for(look: Callable[[], Answer], what: str | Callable[[], str]) -> Answer:
-    """Look until the answer is true."""
+def wait_for(look: Callable[[], object], what: Callable[[], str]) -> None:
+    """Look until the answer is true; else ``what`` says what was waited for."""
     deadline = time.monotonic() + PATIENCE
-    while not (answer := look()):
-        if time.monotonic() > deadline:
-            raise AssertionError(
-                f"waited {PATIENCE:g} s, in vain: {what if isinstance(what, str) else what()}"
-            )
+    while not look():
+        assert time.monotonic() < deadline, f"waited {PATIENCE:g} s, in vain: {what()}"
         time.sleep(PAUSE)
-    return answer
 
 
 def original(words: Sequence[str]) -> int:
@@ -64,8 +60,16 @@ def ours(words: Sequence[str]) -> int:
     return teamd.main(["teamd", "--datapath=kernel", *words])
 
 
-#: Who is compared. Each is called in a process of its own.
-CONTENDERS: Final[Mapping[str, Callable[[Sequence[str]], int]]] = {"original": original, "ours": ours}
+def auto(words: Sequence[str]) -> int:
+    return teamd.main(["teamd", *words])
+
+
+#: Who is compared, and ours with its own choice. Each is called in a process of its own.
+CONTENDERS: Final[Mapping[str, Callable[[Sequence[str]], int]]] = {
+    "original": original,
+    "ours": ours,
+    "auto": auto,
+}
 
 
 @dataclass
@@ -110,8 +114,6 @@ def fork(work: Callable[[], int], log_file: Path) -> Daemon:
         os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
         os.dup2(os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), 2)
         with open(2, "w", buffering=1, closefd=False) as stderr:
-            import sys
-
             sys.stdout = sys.stderr = stderr
             code = work()
     finally:
@@ -197,7 +199,10 @@ class Side:
         if self.lives():
             try:
                 with Client(TEAM) as client:
-                    seen["state"] = json.loads(client.state_dump())
+                    seen["state"] = state = json.loads(client.state_dump())
+                for port in state.get("ports", {}).values():
+                    # That it counts is to be seen, not every packet.
+                    port.update({key: sorted(port[key]) for key in ("statistics",) if key in port})
             except ClientError:
                 wait_for(self.daemon.over, lambda: f"an answer, or the end; it says:\n{self.daemon.log}")
         seen["links"] = self._links()
@@ -224,9 +229,7 @@ class Side:
 
     def _options(self) -> dict[str, str]:
         """As the original's tool prints them, but for the mark of a change: who reads it first clears it."""
-        done = subprocess.run(
-            ["/usr/bin/teamnl", TEAM, "options"], capture_output=True, text=True, check=True
-        )
+        done = subprocess.run([TEAMNL, TEAM, "options"], capture_output=True, text=True, check=True)
         found = {}
         for line in done.stdout.splitlines():
             name, port, value = re.fullmatch(r".(\S+) (?:\(port:(\S+)\) )?(.*?) ?", line).groups()  # type: ignore[union-attr]

@@ -11,8 +11,13 @@ from typing import Any, Final
 
 import pytest
 
-from tests.lab.original import unexplained
+from tests.lab.original import INTENDED, gone_through, met, unexplained
 from tests.lab.sidebyside import PAUSE, Picture, Side, side
+
+Step = tuple[str, str]
+Passed = tuple[Picture, list[str]]
+
+DOCUMENT: Final = Path(__file__).parents[2] / "docs/differences.md"
 
 pytestmark = pytest.mark.needs("/usr/bin/teamd", "/usr/bin/teamnl")
 
@@ -204,10 +209,6 @@ def test_the_same(tmp_path: Path, name: str, runner: str) -> None:
             passed_too(we, step, config, name, expected)
 
 
-Step = tuple[str, str]
-Passed = tuple[Picture, list[str]]
-
-
 def do(one: Side, step: Step, config: dict[str, Any]) -> None:
     line, until = step
     one.turn()
@@ -230,3 +231,15 @@ def passed_too(we: Side, step: Step, config: dict[str, Any], name: str, expected
             shown = "\n".join(f"{path}: {their} | {our}" for path, (their, our) in left.items())
             raise AssertionError(f"after {step[0]!r}, original | ours:\n{shown}\n\n{we.daemon.log}")
         time.sleep(PAUSE)
+
+
+def test_every_difference_is_in_the_document() -> None:
+    rows = [line.split("|")[1].strip() for line in DOCUMENT.read_text().splitlines() if line.startswith("|")]
+    assert [one.row for one in INTENDED if not any(row.startswith(one.row) for row in rows)] == []
+
+
+def test_every_difference_was_met() -> None:
+    """What no scenario shows explains nothing, or is none any more."""
+    if missing := {"teamdctl", *(name for name, _ in SCENARIOS)} - gone_through:
+        pytest.skip(f"needs all scenarios in one run, there was no {', '.join(sorted(missing))}")
+    assert {one.row for one in INTENDED} - met == set()

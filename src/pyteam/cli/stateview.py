@@ -1,8 +1,8 @@
 """The state of a team as text for people: what ``teamdctl TEAM state view`` prints.
 
 A pure function of the nested state of ``StateDump``; must not know the daemon or the terminal. The
-text is the original's, line by line, for scripts match on it. What the state does not have is not
-shown: a port that is only half there must not hide the others.
+text is the original's, line by line, for scripts match on it, but for items that only we have. What
+the state does not have is not shown: a port that is only half there must not hide the others.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ SETUP = (
     Row("daemonized", "daemonized", _yes, verbose=True),
     Row("PID", "pid", verbose=True),
     Row("PID file", "pid_file", verbose=True),
+    Row("datapath", "datapath", verbose=True),
 )
 PORT = (
     Row("ifindex", "ifindex", verbose=True),
