@@ -100,6 +100,7 @@ def test_more_signals_while_it_ends_change_nothing(box: Host) -> None:
         for number in signal.SIGTERM, signal.SIGINT, signal.SIGQUIT:
             daemon.send(number)
     assert daemon.wait() == 0
+    assert daemon.log.count("Got SIGINT, SIGQUIT or SIGTERM.") == 1
     assert box.traces() == []
     assert box.looks("eth0", "eth1") == before
 

@@ -69,6 +69,7 @@ def run(program: str, arguments: Arguments, document: Document) -> int:
     foreground = background.detach() if arguments.daemonize else Foreground()
     # Until the loop listens to them: nothing is to be left half-made.
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     debug_level = max(arguments.debug, document.team.debug_level)
     logs.start(_log_output(arguments), f"{program}_{name}", debug_level)
     foreground.listen()
@@ -124,9 +125,14 @@ class _Life:
         """Raises what kept the team from starting, or from ending in order."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_callback_failed)
-        loop.add_signal_handler(signal.SIGHUP, log.debug, "Got SIGHUP: ignored.")
+
+        def told_to_stop(_number: int, _frame: object) -> None:
+            # Once is enough. With the loop's own handlers, who goes on telling it keeps it from listening.
+            signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+            loop.call_soon_threadsafe(self._told_to_stop)
+
         for number in _ENDING:
-            loop.add_signal_handler(number, self._told_to_stop)
+            signal.signal(number, told_to_stop)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         try:
             choice = self._arguments.datapath or self._document.team.datapath
@@ -137,7 +143,7 @@ class _Life:
             finally:
                 self._let_go(datapath, adopted)
         finally:
-            # The loop is about to give them back their deadly default, and the pid file is still there.
+            # The loop is about to close, and the pid file is still there.
             signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
 
     async def _serve(self, loop: asyncio.AbstractEventLoop, datapath: Datapath, adopted: bool) -> None:
@@ -189,8 +195,9 @@ class _Life:
         self._over.set()
 
     def _told_to_stop(self) -> None:
-        log.info("Got SIGINT, SIGQUIT or SIGTERM.")
-        self._over.set()
+        if not self._over.is_set():
+            log.info("Got SIGINT, SIGQUIT or SIGTERM.")
+            self._over.set()
 
 
 def _callback_failed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
