@@ -8,27 +8,19 @@ than the standard library's lightest modules may be imported here.
 from __future__ import annotations
 
 import errno
-import getopt
-import io
 import json
 import os
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
+from pyteam.cli import terminal
 from pyteam.cli.stateview import render
+from pyteam.cli.terminal import Failure, Option
 from pyteam.client import Client, ClientError, ConnectError
 
 Arguments = Sequence[str]
-
-
-class Failure(Exception):
-    """The end of the run: the last words for stderr, and whether the help is to follow."""
-
-    def __init__(self, message: str, show_help: bool = False) -> None:
-        super().__init__(message)
-        self.show_help = show_help
 
 
 class Options:
@@ -41,13 +33,6 @@ class Options:
         self.run_dir: str | None = None
         #: Letters of the transports that were asked for.
         self.forced: list[str] = []
-
-
-class Option(NamedTuple):
-    letter: str
-    name: str
-    value: str
-    help: str
 
 
 OPTIONS: Final = (
@@ -146,31 +131,18 @@ COMMANDS: Final = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code: 0, or 1 with the reason on stderr. ``argv`` is without the program's name."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A name that the terminal's character set does not have is no reason to fail.
-        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        sys.stdout.write(_run(sys.argv[1:] if argv is None else argv))
-        sys.stdout.flush()
-        return 0
-    except Failure as failure:
-        print(failure, file=sys.stderr)
-        if failure.show_help:
-            print(help_text(), end="")
-        return 1
-    except BrokenPipeError:
-        # The reader left early; at exit Python would try to flush once more, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return terminal.finish(_run(sys.argv[1:] if argv is None else argv), help_text)
     except KeyboardInterrupt:
         return 1
 
 
-def _run(argv: Sequence[str]) -> str:
+def _run(argv: Sequence[str]) -> Iterator[str]:
     """What is to be printed."""
     options, words = parse_options(argv)
     if options.help:
-        return help_text()
+        yield help_text()
+        return
     if len(options.forced) > 1:
         one = "Only one interface could be forced at a time (UNIX domain socket, D-Bus, ZMQ)."
         raise Failure(one, show_help=True)
@@ -187,25 +159,18 @@ def _run(argv: Sequence[str]) -> str:
         raise Failure(f'Device "{device}" does not exist') from None
     with _connect(device, options) as client:
         try:
-            return command.run(client, options, arguments)
+            yield command.run(client, options, arguments)
         except ClientError as error:
             _explain(error)
             raise _call_failed(error.errno) from error
 
 
 def parse_options(argv: Sequence[str]) -> tuple[Options, list[str]]:
-    """Options may stand anywhere, as GNU programs have it; what is left are the words."""
-    letters = "".join(f"{option.letter}{':' if option.value else ''}" for option in OPTIONS if option.letter)
-    names = [f"{option.name}{'=' if option.value else ''}" for option in OPTIONS]
-    try:
-        found, words = getopt.gnu_getopt(argv, letters, names)
-    except getopt.GetoptError as error:
-        print(f"teamdctl: {error}", file=sys.stderr)
-        raise Failure("unknown option.", show_help=True) from None
+    """What the options said, and the words that are left."""
+    found, words = terminal.read_options("teamdctl", OPTIONS, argv)
     options = Options()
-    by_flag = {f"-{option.letter}": option.name for option in OPTIONS}
-    for flag, value in found:
-        match by_flag.get(flag, flag.removeprefix("--")):
+    for option, value in found:
+        match option.name:
             case "help":
                 options.help = True
             case "verbose":
@@ -214,10 +179,8 @@ def parse_options(argv: Sequence[str]) -> tuple[Options, list[str]]:
                 options.one_line = True
             case "run-dir":
                 options.run_dir = value
-            case forced:
-                letter = {"force-dbus": "D", "force-zmq": "Z", "force-usock": "U"}[forced]
-                if letter not in options.forced:
-                    options.forced.append(letter)
+            case _ if option.letter not in options.forced:
+                options.forced.append(option.letter)
     return options, words
 
 
@@ -250,14 +213,8 @@ def find_command(words: Sequence[str]) -> tuple[Command, Arguments]:
 
 def help_text() -> str:
     """Options and commands, from their tables."""
-    lines = ["teamdctl [options] teamdevname command [command args]"]
-    for option in OPTIONS:
-        letter = f"-{option.letter}" if option.letter else "  "
-        name = f"--{option.name}={option.value}" if option.value else f"--{option.name}"
-        lines.append(f"    {letter} {name:<21} {option.help}")
-    lines.append("Commands:")
-    lines += [f"    {' '.join((*command.words, *command.parameters))}" for command in COMMANDS]
-    return "".join(f"{line}\n" for line in lines)
+    commands = (" ".join((*command.words, *command.parameters)) for command in COMMANDS)
+    return terminal.help_text("teamdctl", OPTIONS, commands)
 
 
 def _connect(device: str, options: Options) -> Client:

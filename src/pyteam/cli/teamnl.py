@@ -7,8 +7,6 @@ looks like is `teamnl_text`'s, where it comes from `teamnl_device`'s.
 from __future__ import annotations
 
 import errno
-import getopt
-import io
 import json
 import os
 import re
@@ -19,21 +17,15 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from pyteam.cli import teamnl_text as text
+from pyteam.cli import terminal
 from pyteam.cli.teamnl_device import Device, Refused, open_device
+from pyteam.cli.terminal import Failure, Option
 from pyteam.libteam import LinkGone, LinkInfo, OptionKey, OptionState, Port, PortState
 from pyteam.libteam.watch import Change
 from pyteam.options import parse_value, show_value
 
 #: Largest array index that netlink can carry.
 INDEX_MAX: Final = 2**32 - 1
-
-
-class Failure(Exception):
-    """The end of the run: the last words for stderr, and whether the help is to follow."""
-
-    def __init__(self, message: str, show_help: bool = False) -> None:
-        super().__init__(message)
-        self.show_help = show_help
 
 
 @dataclass(slots=True)
@@ -45,14 +37,6 @@ class Options:
     port_name: str = ""
     array_index: str = ""
     run_dir: str | None = None
-
-
-class Option(NamedTuple):
-    #: Empty for one that has only a name.
-    letter: str
-    name: str
-    value: str
-    help: str
 
 
 OPTIONS: Final = (
@@ -223,23 +207,9 @@ COMMANDS: Final = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code: 0, or 1 with the reason on stderr. ``argv`` is without the program's name."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A name that the terminal's character set does not have is no reason to fail.
-        sys.stdout.reconfigure(errors="backslashreplace")
+    lines = _run(sys.argv[1:] if argv is None else argv)
     try:
-        for line in _run(sys.argv[1:] if argv is None else argv):
-            # At once: somebody may be reading a pipe.
-            print(line, flush=True)
-        return 0
-    except Failure as failure:
-        print(failure, file=sys.stderr)
-        if failure.show_help:
-            print(help_text(), end="")
-        return 1
-    except BrokenPipeError:
-        # The reader left early; at exit Python would try to flush once more, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return terminal.finish((f"{line}\n" for line in lines), help_text)
     except OSError as error:
         if isinstance(error, Refused) and error.strerror:
             print(error.strerror, file=sys.stderr)
@@ -268,19 +238,10 @@ def _run(argv: Sequence[str]) -> Iterator[str]:
 
 
 def parse_options(argv: Sequence[str]) -> tuple[Options, list[str]]:
-    """Options may stand anywhere, as GNU programs have it; what is left are the words."""
-    letters = "".join(option.letter + ":" * bool(option.value) for option in OPTIONS if option.letter)
-    names = [option.name + "=" * bool(option.value) for option in OPTIONS]
-    try:
-        found, words = getopt.gnu_getopt(argv, letters, names)
-    except getopt.GetoptError as error:
-        print(f"teamnl: {error}", file=sys.stderr)
-        raise Failure("unknown option.", show_help=True) from None
+    """What the options said, and the words that are left."""
+    found, words = terminal.read_options("teamnl", OPTIONS, argv)
     options = Options()
-    by_flag = {f"-{option.letter}": option for option in OPTIONS}
-    by_flag |= {f"--{option.name}": option for option in OPTIONS}
-    for flag, value in found:
-        option = by_flag[flag]
+    for option, value in found:
         setattr(options, option.name.replace("-", "_"), value if option.value else True)
     return options, words
 
@@ -295,14 +256,8 @@ def find_command(word: str) -> Command:
 
 def help_text() -> str:
     """Options and commands, from their tables."""
-    lines = ["teamnl [options] teamdevname command [command args]"]
-    for option in OPTIONS:
-        name = f"--{option.name}={option.value}" if option.value else f"--{option.name}"
-        letter = f"-{option.letter}" if option.letter else "  "
-        lines.append(f"    {letter} {name:<21} {option.help}")
-    lines.append("Commands:")
-    lines += [f"    {command.name} {command.parameters}".rstrip() for command in COMMANDS]
-    return "".join(f"{line}\n" for line in lines)
+    commands = (f"{command.name} {command.parameters}".rstrip() for command in COMMANDS)
+    return terminal.help_text("teamnl", OPTIONS, commands)
 
 
 def _parse_index(word: str) -> int:
