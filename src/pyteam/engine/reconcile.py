@@ -48,8 +48,9 @@ _BREAKS: Final = {
     ("user_linkup", False),
     ("user_linkup_enabled", True),
 }
-#: The moment of a change of the active port; until then the old one must work, after it the new one.
-_SWITCH: Final = (ACTIVE_PORT, FAILOVER_ORDER)
+#: The moment of a change of the active port; until then the old one must work, after it the new one. In
+#: this order: the new one may have no carrier yet, and the old one none any more.
+_SWITCH: Final = (FAILOVER_ORDER, ACTIVE_PORT)
 
 
 def commands(actual: Actual, desired: Desired) -> list[Command]:
@@ -91,20 +92,31 @@ def _commands(actual: Actual, desired: Desired) -> Iterator[Command]:
         yield from _take(addresses, lambda change: change.ifindex == team)
     yield from map(AddPort, sorted(added))
     yield from _take(addresses, lambda change: change.ifindex == active)
+    if _is_lost(actual, desired):
+        # There is nothing left to break, and every packet before the switch is lost.
+        yield from _switch(options)
     yield from _take(
         options, lambda option: option.key.port != 0 and (option.key.name, option.value) not in _BREAKS
     )
     if desired.carrier and _carrier_differs(actual, desired):
         yield SetCarrier(True)
-    # In this order: the new active port may have no carrier yet, and the old one none any more.
-    yield from _take(options, lambda option: option.key == FAILOVER_ORDER)
-    yield from _take(options, lambda option: option.key == ACTIVE_PORT)
+    yield from _switch(options)
     yield from _take(addresses, lambda change: change.ifindex == team)
     yield from addresses.values()
     yield from options.values()
     if desired.carrier is False and _carrier_differs(actual, desired):
         yield SetCarrier(False)
     yield from map(RemovePort, sorted(actual.members - desired.members))
+
+
+def _is_lost(actual: Actual, desired: Desired) -> bool:
+    """The active port cannot carry traffic any more."""
+    active = actual.options.get(ACTIVE_PORT, 0)
+    return isinstance(active, int) and desired.options.get(OptionKey("user_linkup", active)) is False
+
+
+def _switch(options: dict[OptionKey, SetOption]) -> list[SetOption]:
+    return [options.pop(key) for key in _SWITCH if key in options]
 
 
 def _take(commands: dict[K, C], wanted: Callable[[C], bool]) -> list[C]:

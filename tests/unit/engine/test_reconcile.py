@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 from pyteam.engine.desired import (
     Actual,
@@ -82,6 +83,24 @@ def test_a_switch_makes_before_it_breaks() -> None:
         SetAddress(TEAM, OTHER_MAC),
         SetAddress(A, OTHER_MAC),
         SetOption(enabled(A), False),
+    ]
+
+
+def test_a_lost_active_port_is_left_before_anything_else() -> None:
+    up, down = (SetOption(OptionKey("user_linkup", port), value) for port, value in ((B, True), (A, False)))
+    actual = replace(BACKUP, options={**BACKUP.options, up.key: True, down.key: True})
+    desired = Desired(
+        BACKUP.members,
+        {ACTIVE: B, ORDER: order(B, A), enabled(A): False, enabled(B): True, down.key: False, up.key: True},
+        {B: MAC},
+    )
+    assert commands(actual, desired) == [
+        SetAddress(B, MAC),
+        SetOption(ORDER, order(B, A)),
+        SetOption(ACTIVE, B),
+        SetOption(enabled(B), True),
+        SetOption(enabled(A), False),
+        down,
     ]
 
 
