@@ -71,6 +71,8 @@ def missing() -> str:
         return "needs vng (virtme-ng, from the project's extra `test`)"
     if not shutil.which("qemu-system-x86_64"):
         return "needs qemu-system-x86_64 (make lab-packages)"
+    if absent := [name for name in PROGRAMS if not shutil.which(name)]:
+        return f"needs {', '.join(absent)} (make setup)"
     return "" if _images() else "needs the kernel of the lab (make lab-packages)"
 
 
