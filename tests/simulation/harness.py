@@ -6,7 +6,15 @@ from pyteam.config import PortConfig, RunnerConfig, TeamConfig
 from pyteam.datapath.interface import Datapath, DatapathError
 from pyteam.datapath.simulated import SimulatedDatapath
 from pyteam.datapath.simulated_world import World
-from pyteam.engine.desired import AddPort, Command, RemovePort, SetAddress, SetCarrier, SetOption
+from pyteam.engine.desired import (
+    AddPort,
+    Command,
+    RemovePort,
+    SetAddress,
+    SetCarrier,
+    SetEntries,
+    SetOption,
+)
 from pyteam.engine.events import Event, LinkSeen, PortRefused, TimePassed
 from pyteam.engine.outcome import Outcome
 from pyteam.engine.reconcile import commands
@@ -23,6 +31,8 @@ def execute(datapath: Datapath, command: Command) -> None:
             datapath.remove_port(ifindex)
         case SetOption(key, value):
             datapath.set_option(key, value)
+        case SetEntries(port, entries):
+            datapath.set_entries(port, entries)
         case SetAddress(ifindex, address):
             datapath.set_address(ifindex, address)
         case SetCarrier(up):

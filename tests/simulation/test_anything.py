@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -10,6 +12,7 @@ from pyteam.config import (
     ActiveBackupRunner,
     BasicRunner,
     EthtoolWatch,
+    LoadBalanceRunner,
     PortConfig,
     RunnerConfig,
     TeamConfig,
@@ -23,6 +26,7 @@ from pyteam.engine.events import (
     PortWanted,
     TimePassed,
 )
+from pyteam.engine.hashtable import ENTRIES, KEYS
 from pyteam.engine.reconcile import commands
 from pyteam.options import OptionKey
 from tests.simulation.harness import Host
@@ -34,12 +38,19 @@ RUNNERS: tuple[RunnerConfig, ...] = (
     ActiveBackupRunner(),
     ActiveBackupRunner(hwaddr_policy="by_active"),
     ActiveBackupRunner(hwaddr_policy="only_active"),
+    LoadBalanceRunner(),
 )
 WATCHES = st.lists(
     st.builds(EthtoolWatch, delay_up=st.sampled_from([0, 700]), delay_down=st.sampled_from([0, 900])),
     max_size=2,
 ).map(tuple)
-CONFIGS = st.builds(PortConfig, prio=st.integers(-1, 2), sticky=st.booleans(), link_watch=WATCHES)
+CONFIGS = st.builds(
+    PortConfig,
+    prio=st.integers(-1, 2),
+    sticky=st.booleans(),
+    weight=st.sampled_from([1, 1, 2, 7]),
+    link_watch=WATCHES,
+)
 ADDRESSES = st.integers(1, 3).map(lambda last: bytes((2, 0, 0, 9, 9, last)))
 
 
@@ -234,6 +245,24 @@ class Anything(RuleBasedStateMachine):
         assert self.host.enabled == {self.host.active} - {""}
         if up and not self.chosen:
             assert self.host.active in up
+
+    @invariant()
+    def ports_that_are_up_share_the_table(self) -> None:
+        if not self.calm or not isinstance(self.config.runner, LoadBalanceRunner):
+            return
+        up = [port for port in self.host.team.snapshot().ports if port.up]
+        assert self.host.enabled == {port.link.name for port in up}
+        options = self.host.datapath.actual().options
+        owners = Counter(int(options[key]) for key in KEYS)
+        if not up:
+            assert owners == {0: ENTRIES}
+            return
+        weights = {port.link.ifindex: int(port.runner["weight"]) for port in up}
+        for ifindex, weight in weights.items():
+            assert abs(owners[ifindex] - weight * ENTRIES / sum(weights.values())) < 1
+        assert {port.link.ifindex: port.runner["entries"] for port in up} == {
+            port: owners[port] for port in weights
+        }
 
     @invariant()
     def traffic_flows_when_it_can(self) -> None:

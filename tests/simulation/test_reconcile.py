@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pyteam.datapath.simulated import MODES, SimulatedDatapath
 from pyteam.datapath.simulated_world import ONE_ADDRESS, World
 from pyteam.engine.desired import Desired
+from pyteam.engine.hashtable import KEYS
 from pyteam.engine.reconcile import commands
 from pyteam.options import OptionKey, OptionValue
 from tests.simulation.harness import execute
@@ -48,6 +49,10 @@ def desires(draw: st.DrawFn, modes: Iterable[str] = MODES, whole: bool = False) 
         options[OptionKey("failover_order")] = struct.pack(f"={len(order)}I", *order)
         if whole:
             options |= {OptionKey("enabled", port): port == first for port in members}
+    carriers = sorted(port for port in members if options.get(OptionKey("enabled", port)))
+    if mode == "loadbalance" and carriers:
+        for key in KEYS[: draw(st.integers(0, 8))]:
+            options[key] = draw(st.sampled_from(carriers))
     places = sorted({1, *members})
     # Where the kernel gives the team's MAC to all ports, nobody wishes for others.
     one = draw(ADDRESSES) if mode in ONE_ADDRESS else None
@@ -115,6 +120,17 @@ def test_it_makes_before_it_breaks(both: tuple[Desired, Desired], cut: frozenset
     for direction in (0, 1):
         usable = [len(moment[direction]) for moment in moments]
         assert min(usable) >= min(usable[0], usable[-1]), usable
+
+
+@given(desires(["loadbalance"], whole=True), desires(["loadbalance"], whole=True))
+def test_an_entry_of_the_table_always_has_a_port(first: Desired, second: Desired) -> None:
+    _, datapath = device(())
+    first, second = placed(first, datapath), placed(second, datapath)
+    reach(datapath, first)
+    kept = [key for key in KEYS if key in first.options and key in second.options]
+    for command in commands(datapath.actual(), second):
+        execute(datapath, command)
+        assert all(datapath.actual().options[key] for key in kept), command
 
 
 @given(desires(), desires())

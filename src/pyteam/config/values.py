@@ -228,6 +228,10 @@ class PortConfig:
     lacp_key: Annotated[
         int, Integer(maximum=_UINT16_MAX, meaning="LACP actor key; only ports with equal keys aggregate")
     ] = 0
+    weight: Annotated[
+        int,
+        Integer(minimum=1, meaning="Share of what is sent, in proportion to the weights of the other ports"),
+    ] = 1
     link_watch: Annotated[tuple[LinkWatchConfig, ...], _WATCHES] = ()
 
 

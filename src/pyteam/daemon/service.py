@@ -15,7 +15,16 @@ from typing import Final, Protocol
 
 from pyteam.config import TeamConfig
 from pyteam.datapath.interface import Datapath, DatapathError
-from pyteam.engine.desired import AddPort, Command, Desired, RemovePort, SetAddress, SetCarrier, SetOption
+from pyteam.engine.desired import (
+    AddPort,
+    Command,
+    Desired,
+    RemovePort,
+    SetAddress,
+    SetCarrier,
+    SetEntries,
+    SetOption,
+)
 from pyteam.engine.events import Event, LinkGone, LinkSeen, PortRefused, TimePassed
 from pyteam.engine.outcome import Level, Message
 from pyteam.engine.reconcile import commands
@@ -196,6 +205,8 @@ class TeamService:
                 return [LinkSeen(datapath.link(ifindex))]
             case SetOption(key, value):
                 datapath.set_option(key, value)
+            case SetEntries(port, entries):
+                datapath.set_entries(port, entries)
             case SetAddress(ifindex, address):
                 datapath.set_address(ifindex, address)
             case SetCarrier(up):
@@ -244,6 +255,8 @@ class TeamService:
                 return f"set {key.name} of {self._name(key.port)} to {_spell(value)}"
             case SetOption(key, value):
                 return f"set {key.name} to {_spell(value)}"
+            case SetEntries(port, entries):
+                return f"give {len(entries)} entries of the table to {self._name(port)}"
             case SetAddress(ifindex, address):
                 return f"set address of {self._name(ifindex)} to {format_address(address)}"
             case SetCarrier(up):

@@ -65,6 +65,12 @@ class Datapath(Protocol):
     def set_option(self, key: OptionKey, value: OptionValue) -> None:
         """ENOENT: no such option, port or index. EINVAL: bad value. EBUSY: ``mode`` with ports."""
 
+    def set_entries(self, port: int, entries: Sequence[int]) -> None:
+        """``lb_tx_hash_to_port_mapping`` of these entries, at one go: all of them, or none.
+
+        ENODEV: it is no enabled port of this team. ENOENT: another mode, or no such entry.
+        """
+
     def set_address(self, ifindex: int, address: bytes) -> None:
         """The MAC of the team device or of a port."""
 

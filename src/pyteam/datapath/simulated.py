@@ -11,15 +11,16 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from pyteam.datapath import simulated_spread as spread
 from pyteam.datapath.interface import DatapathError
 from pyteam.datapath.simulated_world import Device, World
 from pyteam.engine.desired import Actual
 from pyteam.engine.events import Event, LinkGone, LinkSeen, OptionSeen
+from pyteam.engine.hashtable import MAPPING
 from pyteam.link import Link
 from pyteam.options import NO_MODE, OPTIONS, OptionKey, OptionValue, fits
 
 MODES: Final = ("broadcast", "roundrobin", "random", "activebackup", "loadbalance")
-_TX_METHODS: Final = ("hash", "hash_to_port_mapping")
 _TX_QUEUES: Final = 16
 
 
@@ -93,6 +94,14 @@ class SimulatedDatapath:
             raise DatapathError(errno.ENODEV, f"interface {ifindex}: it is no port of this team")
         self.world.release_port(self._device, self.world.interface(ifindex))
 
+    def set_entries(self, port: int, entries: Sequence[int]) -> None:
+        keys = [OptionKey(MAPPING, array_index=entry) for entry in entries]
+        for key in keys:
+            if key not in self._device.options:
+                raise DatapathError(errno.ENOENT, f"{key}: no such option")
+        for key in keys:
+            self.set_option(key, port)
+
     def set_option(self, key: OptionKey, value: OptionValue) -> None:
         device = self._device
         if key not in device.options:
@@ -103,6 +112,8 @@ class SimulatedDatapath:
         if key.name == "mode":
             self.world.change_mode(device, str(value))
             return
+        if device.options[key] == value and key == spread.INTERVAL:
+            return
         rose = value is True and not device.options[key]
         self.world.set_option(device, key, value)
         if key.name == "enabled":
@@ -111,14 +122,20 @@ class SimulatedDatapath:
         elif key.name in ("rx_enabled", "tx_enabled"):
             both = device.flag("rx_enabled", key.port) and device.flag("tx_enabled", key.port)
             self.world.set_option(device, OptionKey("enabled", key.port), both)
+        if key.name in ("enabled", "tx_enabled") and not value:
+            spread.clear_entries(self.world, device, key.port)
+        if key == spread.INTERVAL:
+            spread.start_refreshing(self.world, device)
         if key.name == "activeport" or (key.name == "enabled" and rose):
             self.world.announce(device)
 
     @staticmethod
     def _refusal(device: Device, key: OptionKey, value: OptionValue) -> int:
         spec = OPTIONS[key.name]
-        if not spec.writable or not fits(value, spec.type):
+        if not fits(value, spec.type):
             return errno.EINVAL
+        if not spec.writable:
+            return errno.EOPNOTSUPP
         match key.name:
             case "mode" if device.ports:
                 return errno.EBUSY
@@ -131,7 +148,10 @@ class SimulatedDatapath:
             case "failover_order":
                 return 0 if isinstance(value, bytes) and len(value) % 4 == 0 else errno.EINVAL
             case "lb_tx_method":
-                return 0 if value in _TX_METHODS else errno.EINVAL
+                return 0 if value in spread.METHODS else errno.EINVAL
+            case "bpf_hash_func":
+                # The kernel checks the program, too; this is all that one can see of it from afar.
+                return 0 if isinstance(value, bytes) and len(value) % 8 == 0 else errno.EINVAL
             case "lb_tx_hash_to_port_mapping":
                 usable = value in device.ports and device.flag("enabled", int(value))
                 return 0 if usable else errno.ENODEV
@@ -170,10 +190,13 @@ class SimulatedDatapath:
         return ()
 
     def next_timeout(self) -> float | None:
-        return min((due for _, due in self._device.pending.values()), default=None)
+        due = [due for _, due in self._device.pending.values()]
+        refresh = self._device.refresh_due
+        return min((*due, refresh) if refresh is not None else due, default=None)
 
     def handle_timeout(self, now: float) -> None:
         device = self._device
+        spread.refresh(self.world, device, now)
         for kind, (left, due) in list(device.pending.items()):
             interval = int(device.options[OptionKey(f"{kind}_interval")]) / 1000
             while left and due <= now:
@@ -218,11 +241,17 @@ class SimulatedDatapath:
             return able & enabled & {device.active} or able
         return able & enabled if device.mode != NO_MODE else frozenset()
 
-    def transmit(self, size: int = 64) -> frozenset[int]:
-        """Send one packet and count it; the ports that it left by, none when it was lost."""
+    def transmit(self, size: int = 64, hash_: int = 0) -> frozenset[int]:
+        """Send one packet and count it; the ports that it left by, none when it was lost.
+
+        ``hash_``, 0 to 255, is what the hash function would make of it.
+        """
         device = self._device
         able = sorted(self.sending())
-        if able and device.mode != "broadcast":
+        if able and device.mode == "loadbalance":
+            able = [spread.port_of(device, hash_, able)]
+            spread.count(device, hash_, able[0], size)
+        elif able and device.mode != "broadcast":
             device.turn += 1
             able = [able[device.turn % len(able)]]
         for port in able:

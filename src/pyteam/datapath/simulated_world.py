@@ -77,6 +77,9 @@ class Device:
     announced: Counter[str] = field(default_factory=Counter)
     moved: dict[int, Counter[str]] = field(default_factory=dict)
     turn: int = 0
+    #: Bytes sent in mode ``loadbalance``, by the option that shows them; and when it will.
+    sent: Counter[OptionKey] = field(default_factory=Counter)
+    refresh_due: float | None = None
 
     @property
     def mode(self) -> str:
@@ -255,6 +258,8 @@ class World:
                 del device.options[key]
             elif key.name in ("activeport", "lb_tx_hash_to_port_mapping") and value == interface.ifindex:
                 self.set_option(device, key, 0)
+        for key in [key for key in device.sent if key.port == interface.ifindex]:
+            del device.sent[key]
         self.touch(interface.ifindex)
 
     def set_option(self, device: Device, key: OptionKey, value: OptionValue) -> None:
@@ -267,6 +272,8 @@ class World:
         self.set_option(device, OptionKey("mode"), mode)
         for key in [key for key in device.options if OPTIONS[key.name].mode not in ("", mode)]:
             del device.options[key]
+        device.sent.clear()
+        device.refresh_due = None
         self._make_options(device)
 
     def announce(self, device: Device) -> None:

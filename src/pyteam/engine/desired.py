@@ -64,6 +64,14 @@ class SetOption:
 
 
 @dataclass(frozen=True, slots=True)
+class SetEntries:
+    """Give a port these entries of the table (option ``lb_tx_hash_to_port_mapping``), at one go."""
+
+    port: int
+    entries: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SetAddress:
     ifindex: int
     address: bytes
@@ -74,4 +82,4 @@ class SetCarrier:
     up: bool
 
 
-Command = AddPort | RemovePort | SetOption | SetAddress | SetCarrier
+Command = AddPort | RemovePort | SetOption | SetEntries | SetAddress | SetCarrier

@@ -12,7 +12,7 @@ from pyteam.config import EthtoolWatch, LinkWatchConfig, PortConfig
 from pyteam.engine.linkwatch import watch_class
 from pyteam.engine.linkwatch.base import LinkWatch
 from pyteam.engine.settings import Settings
-from pyteam.engine.snapshot import PortSnapshot, WatchHistory
+from pyteam.engine.snapshot import PortSnapshot, Setting, WatchHistory
 from pyteam.link import DUPLEX_FULL, SPEED_UNKNOWN, Link
 from pyteam.options import OptionValue
 
@@ -158,8 +158,8 @@ class Port:
             if watch.deadline is not None and watch.deadline <= now and watch.expire(now, self.usable):
                 yield watch
 
-    def snapshot(self, link: Link) -> PortSnapshot:
-        return PortSnapshot(link, self.up, tuple(watch.snapshot() for watch in self.watches))
+    def snapshot(self, link: Link, runner: Mapping[str, Setting]) -> PortSnapshot:
+        return PortSnapshot(link, self.up, tuple(watch.snapshot() for watch in self.watches), runner)
 
 
 def _identity(link: Link) -> tuple[object, ...]:

@@ -6,7 +6,7 @@ and repairs what somebody else changed. It must not know why something is desire
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -18,8 +18,10 @@ from pyteam.engine.desired import (
     RemovePort,
     SetAddress,
     SetCarrier,
+    SetEntries,
     SetOption,
 )
+from pyteam.engine.hashtable import MAPPING
 from pyteam.options import OPTIONS, OptionKey, OptionValue
 
 K = TypeVar("K")
@@ -86,6 +88,10 @@ def _commands(actual: Actual, desired: Desired) -> Iterator[Command]:
         if ifindex in added or actual.addresses.get(ifindex, address) != address
     }
 
+    entries = _take(options, lambda option: option.key.name == MAPPING)
+    working = {port for port in desired.members if actual.options.get(OptionKey("enabled", port))}
+    # The ports that these leave may have failed, and those that they go to want for nothing.
+    yield from _entries(entries, lambda port: port in working)
     # Before any port is enabled: enabling starts the announcements that these count.
     yield from _take(options, lambda option: not option.key.port and option.key not in _SWITCH)
     if not actual.members:
@@ -98,6 +104,7 @@ def _commands(actual: Actual, desired: Desired) -> Iterator[Command]:
     yield from _take(
         options, lambda option: option.key.port != 0 and (option.key.name, option.value) not in _BREAKS
     )
+    yield from _entries(entries, lambda port: port not in working)
     if desired.carrier and _carrier_differs(actual, desired):
         yield SetCarrier(True)
     yield from _switch(options)
@@ -117,6 +124,15 @@ def _is_lost(actual: Actual, desired: Desired) -> bool:
 
 def _switch(options: dict[OptionKey, SetOption]) -> list[SetOption]:
     return [options.pop(key) for key in _SWITCH if key in options]
+
+
+def _entries(options: Sequence[SetOption], wanted: Callable[[int], bool]) -> Iterator[SetEntries]:
+    """Those of the table, by port."""
+    by_port: dict[int, list[int]] = {}
+    for option in options:
+        by_port.setdefault(int(option.value), []).append(option.key.array_index)
+    for port in sorted(filter(wanted, by_port)):
+        yield SetEntries(port, tuple(sorted(by_port[port])))
 
 
 def _take(commands: dict[K, C], wanted: Callable[[C], bool]) -> list[C]:

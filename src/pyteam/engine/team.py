@@ -73,6 +73,7 @@ class Team:
         self._history = history or History()
         self._runner = make_runner(config.runner)
         self._runner.active = self._active = self._adopted.active_port
+        self._runner.adopt(self._adopted)
         self._addresses = Addresses(config, self._runner.hwaddr_policy, ifindex, adopted)
         self._settings = Settings(self._adopted.options_of(0))
         for key, value in self._runner.team_options(config).items():
@@ -106,7 +107,7 @@ class Team:
             case LinkGone(ifindex):
                 relevant = self._link_gone(now, ifindex)
             case OptionSeen(key, value):
-                relevant = self._by_hand.see(key, value) or self._disagrees(event)
+                relevant = self._runner.see(now, key, value) | self._by_hand.see(key, value)
             case OptionChosen(key, value):
                 relevant = self._by_hand.choose(key, value)
             case PortWanted(name):
@@ -122,7 +123,7 @@ class Team:
             case TimePassed():
                 relevant = self._expire(now) if self._started else self._start(now)
         if not relevant or not self._started:
-            return Outcome(self._desired, compare=False)
+            return Outcome(self._desired, compare=self._started and self._disagrees(event))
         self._decide()
         desired = self._wanted()
         compare = desired != self._desired or self._disagrees(event)
@@ -150,14 +151,14 @@ class Team:
 
     def snapshot(self) -> TeamSnapshot:
         """What users are shown: present ports only, each whole."""
-        ports = self._joined()
+        ports, runner = self._joined(), self._runner
         return TeamSnapshot(
             ifindex=self.ifindex,
             link=self._links.get(self.ifindex),
-            runner_name=self._runner.name,
-            mode=self._runner.mode,
-            ports=tuple(port.snapshot(port.link) for port in ports if port.link),
-            runner=self._runner.state(ports),
+            runner_name=runner.name,
+            mode=runner.mode,
+            ports=tuple(port.snapshot(port.link, runner.port_state(port)) for port in ports if port.link),
+            runner=runner.state(ports),
         )
 
     def save(self) -> History:

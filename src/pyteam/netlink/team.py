@@ -76,14 +76,17 @@ class TeamFamily:
 
         ENOENT: no such option, port or index, or its type is another. The rest is the option's own.
         """
-        names = ", ".join(f"{option.key.name} = {option.value!r}" for option in options)
+        names = ", ".join(f"{option.key.name} = {option.value!r}" for option in options[:2])
+        names += f" and {len(options) - 2} more" if len(options) > 2 else ""
         payload = team.encode_set(ifindex, options)
         try:
             self._transport.request(self.family.number, payload, what=f"cannot set {names} of team {ifindex}")
         except NetlinkError as error:
-            # All is set; then the driver tells the change group, and passes on that nobody is in it.
+            # One is set; then the driver tells the change group, passes on that nobody is in it, and stops.
             if error.errno != errno.ESRCH:
                 raise
+            if len(options) > 1:
+                self.set(ifindex, *options[1:])
 
     def _get(self, command: int, ifindex: int, what: str) -> Iterator[Lists]:
         # No dump by the kernel's terms: a plain request, answered in several messages.

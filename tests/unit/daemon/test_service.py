@@ -178,7 +178,7 @@ def test_the_end_of_the_device_is_told_once() -> None:
 def test_a_restart_after_a_crash_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(CONFIG, "eth0", "eth1")
     before = machine.datapath.actual()
-    for command in "add_port", "remove_port", "set_option", "set_address", "set_carrier":
+    for command in "add_port", "remove_port", "set_option", "set_entries", "set_address", "set_carrier":
         monkeypatch.setattr(type(machine.datapath), command, forbidden)
     machine.restart()
     machine.loop.advance(60)

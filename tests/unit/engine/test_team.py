@@ -14,7 +14,6 @@ from pyteam.config import (
     BasicRunner,
     Burst,
     LacpRunner,
-    LoadBalanceRunner,
     NsnaPingWatch,
     PortConfig,
     TeamConfig,
@@ -49,7 +48,7 @@ def running(config: TeamConfig, *links: Link) -> Team:
     return team
 
 
-@pytest.mark.parametrize("runner", [LoadBalanceRunner(), LacpRunner()])
+@pytest.mark.parametrize("runner", [LacpRunner()])
 def test_runners_that_cannot_be_run_are_refused_by_name(runner: RunnerConfig) -> None:
     with pytest.raises(UnsupportedError, match=f'runner "{runner.name}" is not implemented yet') as error:
         Team(TeamConfig(runner=runner), TEAM)

@@ -29,6 +29,7 @@ from pyteam.datapath.owner import Ownership
 from pyteam.datapath.ports import change_address, check
 from pyteam.engine.desired import Actual
 from pyteam.engine.events import Event, LinkGone, LinkSeen
+from pyteam.engine.hashtable import MAPPING
 from pyteam.link import Link, parse_address
 from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl, to_link
 from pyteam.netlink.stacked import stacked_on
@@ -224,6 +225,10 @@ class EbpfDatapath:
             self._announcer.configure(self._options.all())
         elif key.name in _ANNOUNCED and value:
             self._announcer.start(time.monotonic())
+
+    def set_entries(self, port: int, entries: Sequence[int]) -> None:
+        for entry in entries:
+            self.set_option(OptionKey(MAPPING, array_index=entry), port)
 
     def set_address(self, ifindex: int, address: bytes) -> None:
         change_address(self._rtnl, self._links.read(ifindex), address)

@@ -23,10 +23,11 @@ from pyteam.datapath.owner import Ownership
 from pyteam.datapath.ports import change_address, check
 from pyteam.engine.desired import Actual
 from pyteam.engine.events import Event, LinkGone, LinkSeen, OptionSeen
+from pyteam.engine.hashtable import MAPPING
 from pyteam.link import Link, format_address, parse_address
 from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl, to_link
 from pyteam.netlink.team import OptionState, PortState, TeamFamily, TeamMonitor
-from pyteam.options import OPTIONS, OptionKey, OptionValue, Scope
+from pyteam.options import OPTIONS, OptionKey, OptionValue, Scope, Type
 
 #: IFLA_INFO_KIND of the driver's devices.
 KIND: Final = "team"
@@ -226,6 +227,16 @@ class KernelDatapath:
         if key.name == "mode":
             # With it come and go the options of the modes.
             self._fresh = False
+
+    def set_entries(self, port: int, entries: Sequence[int]) -> None:
+        wanted = [
+            OptionState(OptionKey(MAPPING, array_index=entry), Type.U32, port, array=True)
+            for entry in entries
+        ]
+        # One request: the driver looks at the port first, so it refuses either the first entry or none.
+        with explained(MAPPING):
+            self._family.set(self.ifindex, *wanted)
+        self._options |= {option.key: option for option in wanted}
 
     def _need(self, ifindex: int, code: int) -> None:
         if ifindex not in self._members:

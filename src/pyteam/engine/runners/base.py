@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from pyteam.config import TeamConfig
+from pyteam.engine.desired import Actual
 from pyteam.engine.port import Port
 from pyteam.engine.snapshot import Setting
 from pyteam.options import OptionKey, OptionValue
@@ -30,6 +31,9 @@ class Runner:
     def __init__(self, config: Any) -> None:
         self.config = config
 
+    def adopt(self, actual: Actual) -> None:
+        """What the device is as it begins; of a new one nothing is known."""
+
     def team_options(self, config: TeamConfig) -> dict[OptionKey, OptionValue]:
         """What it asks of the datapath whatever the ports are; what is not configured is nobody's wish."""
         options: dict[OptionKey, OptionValue] = {OptionKey("mode"): self.mode}
@@ -40,6 +44,10 @@ class Runner:
             if burst.interval is not None:
                 options[OptionKey(f"{name}_interval")] = burst.interval
         return options
+
+    def see(self, now: float, key: OptionKey, value: OptionValue) -> bool:
+        """News of an option, perhaps of our own doing: whether anything may follow from it."""
+        return False
 
     def decide(self, ports: Sequence[Port]) -> None:
         """Some fact of the ports (oldest first) may have changed: choose anew if it did."""
@@ -54,4 +62,8 @@ class Runner:
 
     def state(self, ports: Sequence[Port]) -> Mapping[str, Setting]:
         """State items of the team."""
+        return {}
+
+    def port_state(self, port: Port) -> Mapping[str, Setting]:
+        """State items of a port."""
         return {}
