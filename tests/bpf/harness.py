@@ -87,30 +87,11 @@ class Programs:
 
     def transmit(self, frame: bytes = UNICAST, *, segments: int = 0, times: int = 1) -> int:
         """What the transmit program says of a packet that team0 sends."""
-        return self._run(self.hooks.transmit, frame, self.team, segments, times)
+        return run_program(self.hooks.transmit, frame, self.team, segments, times)
 
     def receive(self, port: int, frame: bytes = UNICAST, *, times: int = 1) -> int:
         """What the receive program says of a frame that came in on a port."""
-        return self._run(self.hooks.receive, frame, port, 0, times)
-
-    @staticmethod
-    def _run(program: int, frame: bytes, ifindex: int, segments: int, times: int) -> int:
-        context = bytearray(_CONTEXT_SIZE)
-        context[_IFINDEX : _IFINDEX + 4] = ifindex.to_bytes(4, "little")
-        if segments:
-            context[_GSO_SEGS : _GSO_SEGS + 4] = segments.to_bytes(4, "little")
-            context[_GSO_SIZE : _GSO_SIZE + 4] = (20).to_bytes(4, "little")
-        options = _Options(
-            size=ctypes.sizeof(_Options),
-            data_in=frame,
-            data_size_in=len(frame),
-            context_in=bytes(context),
-            context_size_in=len(context),
-            repeat=times,
-        )
-        result = ctypes.CDLL("libbpf.so.1").bpf_prog_test_run_opts(program, ctypes.byref(options))
-        assert result == 0, f"BPF_PROG_TEST_RUN: {result}"
-        return int(options.verdict)
+        return run_program(self.hooks.receive, frame, port, times=times)
 
     def sent(self) -> list[int]:
         """Packets that each port was given to send, in the order of `ports`."""
@@ -125,6 +106,26 @@ class Programs:
     def told(self) -> list[int]:
         """The ports of which the programs said, since the last call, that they cannot send."""
         return [int.from_bytes(sample[:4], "little") for sample in self.hooks.events.take()]
+
+
+def run_program(program: int, frame: bytes, ifindex: int = 1, segments: int = 0, times: int = 1) -> int:
+    """A program's verdict on a packet of an interface of this namespace."""
+    context = bytearray(_CONTEXT_SIZE)
+    context[_IFINDEX : _IFINDEX + 4] = ifindex.to_bytes(4, "little")
+    if segments:
+        context[_GSO_SEGS : _GSO_SEGS + 4] = segments.to_bytes(4, "little")
+        context[_GSO_SIZE : _GSO_SIZE + 4] = (20).to_bytes(4, "little")
+    options = _Options(
+        size=ctypes.sizeof(_Options),
+        data_in=frame,
+        data_size_in=len(frame),
+        context_in=bytes(context),
+        context_size_in=len(context),
+        repeat=times,
+    )
+    result = ctypes.CDLL("libbpf.so.1").bpf_prog_test_run_opts(program, ctypes.byref(options))
+    assert result == 0, f"BPF_PROG_TEST_RUN: {result}"
+    return int(options.verdict)
 
 
 @contextmanager

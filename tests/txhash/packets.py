@@ -23,5 +23,5 @@ def random_packet(random: Random, shortest: int = 0) -> bytes:
         packet += b"\x60" + random.randbytes(5) + bytes([protocol, 64]) + random.randbytes(32)
     packet += random.randbytes(random.choice((0, 8, 60)))
     if random.random() < 0.2:
-        packet = packet[: random.randint(shortest, len(packet))]
-    return packet if len(packet) >= shortest else packet + random.randbytes(shortest - len(packet))
+        packet = packet[: random.randrange(len(packet))]
+    return packet.ljust(shortest, b"\x5a")

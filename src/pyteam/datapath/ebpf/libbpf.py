@@ -19,6 +19,9 @@ TCX_INGRESS: Final = 46  # BPF_TCX_INGRESS, uapi linux/bpf.h
 TCX_EGRESS: Final = 47  # BPF_TCX_EGRESS
 _F_REPLACE: Final = 1 << 2  # BPF_F_REPLACE
 _MOST_PROGRAMS: Final = 64  # BPF_MPROG_MAX, kernel/bpf/mprog.c
+_SCHED_CLS: Final = 3  # BPF_PROG_TYPE_SCHED_CLS
+_FUNCTION_INFO: Final = 8  # bytes of struct bpf_func_info
+_LOG: Final = 1 << 20  # bytes of the verifier's log that are looked at
 
 _Printer = c.CFUNCTYPE(c.c_int, c.c_int, c.c_char_p, c.c_void_p)
 _Sample = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_void_p, c.c_size_t)
@@ -40,6 +43,33 @@ class _QueryOptions(c.Structure):
         ("program_ids", c.c_void_p),
         ("program_count", c.c_uint32),
         ("program_attach_flags", c.c_void_p),
+    ]
+
+
+class _LoadOptions(c.Structure):
+    """struct bpf_prog_load_opts as of libbpf 1.0."""
+
+    _fields_ = [
+        ("size", c.c_size_t),
+        ("attempts", c.c_int),
+        ("expected_attach_type", c.c_int),
+        ("btf", c.c_uint32),
+        ("flags", c.c_uint32),
+        ("ifindex", c.c_uint32),
+        ("kernel_version", c.c_uint32),
+        ("attach_btf_id", c.c_uint32),
+        ("attach_program", c.c_uint32),
+        ("attach_btf", c.c_uint32),
+        ("descriptors", c.c_void_p),
+        ("function_info", c.c_char_p),
+        ("function_count", c.c_uint32),
+        ("function_info_size", c.c_uint32),
+        ("line_info", c.c_void_p),
+        ("line_count", c.c_uint32),
+        ("line_info_size", c.c_uint32),
+        ("log_level", c.c_uint32),
+        ("log_size", c.c_uint32),
+        ("log", c.c_char_p),
     ]
 
 
@@ -113,8 +143,14 @@ _loaded: list[_Library] = []
 def _libbpf() -> _Library:
     if not _loaded:
         library = _Library()
-        for name in ("bpf_object__open_mem", "bpf_object__next_program", "bpf_object__next_map"):
+        for name in (
+            "bpf_object__open_mem",
+            "bpf_object__next_program",
+            "bpf_object__next_map",
+            "bpf_program__insns",
+        ):
             getattr(library, name).restype = c.c_void_p
+        library.bpf_program__insn_cnt.restype = c.c_size_t
         for name in ("bpf_program__name", "bpf_map__name"):
             getattr(library, name).restype = c.c_char_p
         library.ring_buffer__new.restype = c.c_void_p
@@ -173,6 +209,44 @@ class Object:
         if self._handle:
             _libbpf().bpf_object__close(self._handle)
             self._handle = c.c_void_p()
+
+
+def load_program(name: str, code: bytes, btf: bytes, function_info: bytes) -> int:
+    """A program for tcx hooks from its instructions; its descriptor. ``btf`` describes its functions."""
+    library = _libbpf()
+    described = _check(
+        library.bpf_btf_load(btf, c.c_size_t(len(btf)), None), "the kernel refused a BPF type description"
+    )
+    log = c.create_string_buffer(_LOG)
+    options = _LoadOptions(
+        size=c.sizeof(_LoadOptions),
+        btf=described,
+        function_info=function_info,
+        function_count=len(function_info) // _FUNCTION_INFO,
+        function_info_size=_FUNCTION_INFO,
+    )
+
+    def load() -> int:
+        count = c.c_size_t(len(code) // 8)
+        license_ = b"Dual BSD/GPL"
+        return int(library.bpf_prog_load(_SCHED_CLS, name.encode(), license_, code, count, c.byref(options)))
+
+    try:
+        result = load()
+        if result < 0:
+            # Once more for the reason: with a log it takes longer, and may fail for want of room in it.
+            options.log, options.log_size, options.log_level = c.cast(log, c.c_char_p), _LOG, 1
+            load()
+            said = [line for line in log.value.decode(errors="replace").splitlines() if _telling(line)]
+            _check(result, "the kernel refused the BPF program" + (f": {said[-1]}" if said else ""))
+        return result
+    finally:
+        close(described)
+
+
+def _telling(line: str) -> bool:
+    """The verifier's log ends with statistics."""
+    return bool(line) and not line.startswith(("processed ", "verification time", "stack depth"))
 
 
 def attach(program: int, ifindex: int, hook: int, *, replace: int = 0) -> None:
