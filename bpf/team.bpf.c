@@ -291,6 +291,8 @@ int team_tx_bcast(struct __sk_buff *skb)
 	return walk.at < TEAM_MAX_PORTS ? send(skb, target(walk.table, walk.at)) : TC_ACT_SHOT;
 }
 
+#include "loadbalance.h"
+
 static long slot_step(__u32 i, struct walk *walk)
 {
 	if (team.slot[i & (TEAM_MAX_PORTS - 1)].ifindex != walk->at)

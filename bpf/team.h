@@ -4,10 +4,13 @@
 #ifndef PYTEAM_TEAM_H
 #define PYTEAM_TEAM_H
 
-#define TEAM_ABI 2
+#define TEAM_ABI 3
 #define TEAM_MAX_PORTS 64 /* a power of two: indexes are masked with it */
 #define TEAM_SLOT_HINTS 256
 #define TEAM_RECORD_SIZE 65536
+#define TEAM_ENTRIES 256 /* hashes, as they are folded to eight bits */
+/* What the hash function's place holder returns; its bytes fold to 0. The loader looks for it. */
+#define TEAM_HASH_PLACEHOLDER 0x48485353
 
 /* One port that may carry a packet, in the order in which they are tried. */
 struct team_target {
@@ -16,12 +19,19 @@ struct team_target {
 	__u64 dev; /* where its net_device was last found; 0: look it up */
 };
 
+/* Where packets of one hash go, in mode loadbalance. */
+struct team_entry {
+	__u8 at;   /* in the order of targets */
+	__u8 turn; /* number of this entry among those with the same target */
+};
+
 /* The loader fills the table that is not in force and then stores `current`:
  * one store, and no packet sees half an order. */
 struct team_table {
 	__u32 count;
 	__u32 unused;
 	struct team_target to[TEAM_MAX_PORTS];
+	struct team_entry entry[TEAM_ENTRIES];
 };
 
 /* One member port. A port keeps its slot while it is a member. */
@@ -49,6 +59,11 @@ struct team_counters {
 	__u64 rx_bytes;
 	__u64 tx_packets;
 	__u64 tx_bytes;
+};
+
+/* Per CPU: what was sent by each entry, in mode loadbalance. */
+struct team_sent {
+	__u64 bytes[TEAM_ENTRIES];
 };
 
 /* Said once, when a port is found unable to carry a packet. */

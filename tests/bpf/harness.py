@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pyteam.datapath.ebpf import hooks
+from pyteam.datapath.ebpf.bytecode import Code
 from pyteam.datapath.ebpf.hooks import Hooks
+from pyteam.datapath.ebpf.quiet import silence
 from pyteam.netlink.rtnl import Rtnl
 from tests.netns.anonymous import inside, namespace
 
@@ -129,11 +131,17 @@ def run_program(program: int, frame: bytes, ifindex: int = 1, segments: int = 0,
 
 
 @contextmanager
-def programs(mode: str, ports: int = 2) -> Iterator[Programs]:
-    """Programs of a mode, in a namespace of their own, with so many ports that can all send."""
+def programs(mode: str, ports: int = 2, function: Code | None = None) -> Iterator[Programs]:
+    """Programs of a mode, in a namespace of their own, with so many ports that can all send.
+
+    ``function``: the hash function of mode loadbalance.
+    """
     with namespace() as made, inside(made), Rtnl() as rtnl:
-        team = rtnl.add_veth("team", "teampeer", up=True, peer_up=True)
-        loaded = Hooks.load(hooks.object_code(), mode)
+        team = rtnl.add_veth("team", "teampeer")
+        for end, name in ((team.link, "teampeer"), (team.ifindex, "team")):
+            silence(rtnl, end, name)  # where the programs are hung, too, only the test speaks
+            rtnl.set_link(end, up=True)
+        loaded = Hooks.load(hooks.object_code(), mode, function)
         try:
             loaded.shared.start(team.ifindex)
             bench = Programs(rtnl, loaded, team.ifindex)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from pyteam.datapath.ebpf import shared
+from pyteam.datapath.ebpf import shared, splice
 
 HEADER = Path(__file__).parents[2] / "bpf/team.h"
 MIRRORS = {
     "team_target": shared.Target,
+    "team_entry": shared.Entry,
     "team_table": shared.Table,
     "team_slot": shared.Slot,
     "team_state": shared.State,
@@ -26,6 +27,9 @@ def test_the_mirror_is_true(tmp_path: Path) -> None:
         f'_Static_assert(TEAM_MAX_PORTS == {shared.MAX_PORTS}, "ports");',
         f'_Static_assert(TEAM_SLOT_HINTS == {shared.HINTS}, "hints");',
         f'_Static_assert(TEAM_RECORD_SIZE == {shared.RECORD_SIZE}, "record");',
+        f'_Static_assert(TEAM_ENTRIES == {shared.ENTRIES}, "entries");',
+        f'_Static_assert(TEAM_HASH_PLACEHOLDER == {splice.PLACEHOLDER}, "placeholder");',
+        f'_Static_assert(sizeof(struct team_sent) == {8 * shared.ENTRIES}, "sent");',
         f'_Static_assert(sizeof(struct team_counters) == {8 * len(shared.COUNTERS)}, "counters");',
     ]
     for at, name in enumerate(shared.COUNTERS):

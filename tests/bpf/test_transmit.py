@@ -8,7 +8,7 @@ from pyteam.netlink.rtnl import Rtnl
 from tests.bpf.harness import REDIRECT, SHOT, UNICAST, programs
 from tests.netns.anonymous import inside, namespace
 
-MODES = ("activebackup", "roundrobin", "random", "broadcast")
+MODES = ("activebackup", "roundrobin", "random", "broadcast", "loadbalance")
 
 
 @pytest.mark.parametrize("mode", MODES)

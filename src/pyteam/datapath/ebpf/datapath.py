@@ -15,9 +15,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Final
 
-from pyteam.datapath.ebpf import hooks, ports, requirements
+from pyteam.datapath.ebpf import hooks, loadbalance, ports, requirements
 from pyteam.datapath.ebpf.announce import Announcer
 from pyteam.datapath.ebpf.hooks import Hooks
+from pyteam.datapath.ebpf.meter import Meter
 from pyteam.datapath.ebpf.options import BURSTS, Options
 from pyteam.datapath.ebpf.receivers import Receiver
 from pyteam.datapath.ebpf.receivers.veth import VethReceiver
@@ -29,7 +30,6 @@ from pyteam.datapath.owner import Ownership
 from pyteam.datapath.ports import change_address, check
 from pyteam.engine.desired import Actual
 from pyteam.engine.events import Event, LinkGone, LinkSeen
-from pyteam.engine.hashtable import MAPPING
 from pyteam.link import Link, parse_address
 from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl, to_link
 from pyteam.netlink.stacked import stacked_on
@@ -58,6 +58,7 @@ class EbpfDatapath:
         self._options = Options(self._record)
         self._announcer = Announcer(rtnl, self.ifindex)
         self._links = Links(rtnl)
+        self._meter = Meter()
 
     @classmethod
     def create(cls, name: str) -> EbpfDatapath:
@@ -105,6 +106,7 @@ class EbpfDatapath:
         self._record = Record.decode(found.read_record())
         self._options = Options(self._record)
         self._announcer.configure(self._options.all())
+        self._meter.start(loadbalance.interval(self._record), time.monotonic())
         self._record.released = False
         for place in self.repair():
             log.warning("Repairing what was changed from outside: %s.", place)
@@ -150,7 +152,7 @@ class EbpfDatapath:
         return Actual(
             ifindex=self.ifindex,
             members=frozenset(record.ports) - frozenset(taken_off),
-            options=self._options.all(),
+            options=self._options.all() | self._meter.shown(record),
             addresses={ifindex: links[ifindex].address for ifindex in known},
             carrier=self._receiver.carrier(),
             carrier_is_set=record.carrier_is_set,
@@ -217,9 +219,16 @@ class EbpfDatapath:
 
     def set_option(self, key: OptionKey, value: OptionValue) -> None:
         if key == MODE:
-            self._load(self._options.check_mode(value), hooks.object_code())
+            mode = self._options.check_mode(value)
+            loadbalance.reset(self._record)
+            self._meter = Meter()
+            self._load(mode, hooks.object_code())
             return
         self._options.put(key, value)
+        if key == loadbalance.HASH_FUNCTION:
+            self._use_hash()
+        elif key == loadbalance.INTERVAL:
+            self._meter.start(int(value), time.monotonic())
         self._apply()
         if key.name in BURSTS:
             self._announcer.configure(self._options.all())
@@ -227,8 +236,8 @@ class EbpfDatapath:
             self._announcer.start(time.monotonic())
 
     def set_entries(self, port: int, entries: Sequence[int]) -> None:
-        for entry in entries:
-            self.set_option(OptionKey(MAPPING, array_index=entry), port)
+        self._options.set_entries(port, entries)
+        self._apply()
 
     def set_address(self, ifindex: int, address: bytes) -> None:
         change_address(self._rtnl, self._links.read(ifindex), address)
@@ -241,7 +250,7 @@ class EbpfDatapath:
     # What the options mean for the programs
 
     def _load(self, mode: str, code: bytes) -> None:
-        fresh = Hooks.load(code, mode)
+        fresh = Hooks.load(code, mode, loadbalance.hash_function(self._record, self.ifindex))
         previous = self._hooks
         fresh.shared.start(self.ifindex)
         for ifindex in self._record.ports:
@@ -254,6 +263,11 @@ class EbpfDatapath:
         if previous:
             previous.close()
 
+    def _use_hash(self) -> None:
+        function = loadbalance.hash_function(self._record, self.ifindex)
+        ends = self._receiver.ifindex, self._receiver.other_end
+        self._need_hooks().use_hash(*ends, hooks.object_code(), function)
+
     def _apply(self) -> None:
         """Derive the programs' state, and the carrier, from the options."""
         if self._hooks is None:
@@ -262,7 +276,7 @@ class EbpfDatapath:
         receivers, spare = self._options.receivers(), self._options.spare
         # Listen to a port before anything is sent by it, and to the old ones until nothing is.
         shared.receive_on(receivers | shared.receiving(), spare=spare)
-        shared.set_order(self._options.senders())
+        shared.set_order(self._options.senders(), self._options.destinations())
         shared.receive_on(receivers, spare=spare)
         self._remember()
         self._derive_carrier()
@@ -304,6 +318,8 @@ class EbpfDatapath:
             )
         if events:
             self._derive_carrier()
+        if self._hooks is not None:
+            events += self._meter.refresh(time.monotonic(), self._hooks)
         return events
 
     def _diverted(self) -> Iterator[LinkInfo]:
@@ -349,7 +365,8 @@ class EbpfDatapath:
         return [f"put the program at the {place} back" for place in places]
 
     def next_timeout(self) -> float | None:
-        return self._announcer.next_timeout()
+        due = (self._announcer.next_timeout(), self._meter.due)
+        return min((time for time in due if time is not None), default=None)
 
     def handle_timeout(self, now: float) -> None:
         self._announcer.handle_timeout(now)

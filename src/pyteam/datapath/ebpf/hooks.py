@@ -12,13 +12,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import os.path
+import os
 import struct
 from functools import cached_property
 from typing import Final, NamedTuple
 
-from pyteam.datapath.ebpf import libbpf
-from pyteam.datapath.ebpf.shared import COUNTERS, RECORD_SIZE, SharedState, team_of
+from pyteam.datapath.ebpf import bytecode, libbpf
+from pyteam.datapath.ebpf.bytecode import Code
+from pyteam.datapath.ebpf.shared import COUNTERS, ENTRIES, RECORD_SIZE, SharedState, team_of
+from pyteam.datapath.ebpf.splice import btf, function_info, splice
 from pyteam.datapath.interface import DatapathError
 
 RECEIVE: Final = "team_rx"
@@ -27,10 +29,14 @@ TRANSMIT: Final = {
     "roundrobin": "team_tx_rr",
     "random": "team_tx_random",
     "broadcast": "team_tx_bcast",
+    "loadbalance": "team_tx_lb",
 }
+_HASHING: Final = TRANSMIT["loadbalance"]
 _OBJECT: Final = os.path.join(os.path.dirname(__file__), "team.bpf.o")
 _STATE, _COUNTERS, _EVENTS, _RECORD = ".bss", "team_counters", "team_events", "team_record"
+_SENT: Final = "team_sent"
 _COUNTERS_OF_ONE_CPU: Final = struct.Struct(f"={len(COUNTERS)}Q")
+_SENT_BY_ONE_CPU: Final = struct.Struct(f"={ENTRIES}Q")
 
 
 def object_code() -> bytes:
@@ -79,11 +85,12 @@ class Hooks:
         return SharedState(next(fd for name, fd in self._maps.items() if name.endswith(_STATE)))
 
     @classmethod
-    def load(cls, code: bytes, mode: str) -> Hooks:
-        """New programs for a mode, hanging nowhere yet."""
+    def load(cls, code: bytes, mode: str, function: Code | None = None) -> Hooks:
+        """New programs for a mode, hanging nowhere yet; ``function`` as for `use_hash`."""
         loaded = libbpf.Object(code, {TRANSMIT[mode], RECEIVE})
         libbpf.bind_map(loaded.programs[RECEIVE], loaded.maps[_RECORD])
-        return cls(loaded.programs[TRANSMIT[mode]], loaded.programs[RECEIVE], loaded.maps, loaded)
+        transmit = _with_hash(loaded, TRANSMIT[mode], function)
+        return cls(transmit, loaded.programs[RECEIVE], loaded.maps, loaded)
 
     @classmethod
     def find(cls, team: int, other_end: int) -> Hooks | None:
@@ -106,6 +113,26 @@ class Hooks:
             libbpf.attach(self.receive, port, libbpf.TCX_INGRESS, replace=old.get(self.receive, 0))
         for place in self._places(team, other_end):
             libbpf.attach(place.program, place.ifindex, place.hook, replace=old.get(place.program, 0))
+
+    def use_hash(self, team: int, other_end: int, code: bytes, function: Code | None) -> None:
+        """In mode loadbalance: the function that the hash is computed by from now on; each swap is atomic.
+
+        ``code`` is the object that the programs are of. None: every packet's hash is 0.
+        """
+        origin = self._owned or libbpf.Object(code, {_HASHING}, self._maps)
+        try:
+            old, self.transmit = self.transmit, _with_hash(origin, _HASHING, function)
+        finally:
+            if origin is not self._owned:
+                origin.close()
+        try:
+            for place in self._places(team, other_end):
+                # Where somebody took it off it is put back now and then, not here.
+                hangs = libbpf.program_id(old) in libbpf.attached(place.ifindex, place.hook)
+                if place.program == self.transmit and hangs:
+                    libbpf.attach(place.program, place.ifindex, place.hook, replace=old)
+        finally:
+            libbpf.close(old)
 
     def put_back(self, team: int, other_end: int) -> list[str]:
         """Hang the programs where somebody took them off, ports aside; where that was."""
@@ -163,6 +190,11 @@ class Hooks:
         totals = map(sum, zip(*_COUNTERS_OF_ONE_CPU.iter_unpack(values), strict=True))
         return dict(zip(COUNTERS, totals, strict=True))
 
+    def sent(self) -> tuple[int, ...]:
+        """Bytes sent by each entry of mode loadbalance, all CPUs together."""
+        values = libbpf.read_map(self._maps[_SENT], 0, _SENT_BY_ONE_CPU.size * libbpf.possible_cpus())
+        return tuple(map(sum, zip(*_SENT_BY_ONE_CPU.iter_unpack(values), strict=True)))
+
     def reset_counters(self, slot: int) -> None:
         """For a new port, which may get a slot that another one had."""
         zeros = bytes(_COUNTERS_OF_ONE_CPU.size * libbpf.possible_cpus())
@@ -180,11 +212,20 @@ class Hooks:
         self.events.close()
         if "shared" in self.__dict__:
             self.shared.close()
+        libbpf.close(self.transmit)
         if self._owned:
             self._owned.close()
             return
-        for fd in (self.transmit, self.receive, *self._maps.values()):
+        for fd in (self.receive, *self._maps.values()):
             libbpf.close(fd)
+
+
+def _with_hash(origin: libbpf.Object, program: str, function: Code | None) -> int:
+    """A descriptor of a transmit program; it works on the maps of the object that it is of."""
+    if function is None:
+        return os.dup(origin.programs[program])
+    spliced = splice(bytecode.decode(origin.instructions(program)), function)
+    return libbpf.load_program(program, bytecode.encode(spliced), btf(), function_info(spliced))
 
 
 def take_off_orphan(port: int) -> bytes:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import ctypes as c
 import errno as errnos
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from pyteam.datapath.interface import DatapathError
@@ -21,6 +22,8 @@ _F_REPLACE: Final = 1 << 2  # BPF_F_REPLACE
 _MOST_PROGRAMS: Final = 64  # BPF_MPROG_MAX, kernel/bpf/mprog.c
 _SCHED_CLS: Final = 3  # BPF_PROG_TYPE_SCHED_CLS
 _FUNCTION_INFO: Final = 8  # bytes of struct bpf_func_info
+_NAME: Final = 15  # characters that the kernel keeps of a name
+_NO_MAPS: Final[Mapping[str, int]] = MappingProxyType({})
 _LOG: Final = 1 << 20  # bytes of the verifier's log that are looked at
 
 _Printer = c.CFUNCTYPE(c.c_int, c.c_int, c.c_char_p, c.c_void_p)
@@ -166,9 +169,12 @@ def _check(result: int, what: str) -> int:
 
 
 class Object:
-    """A compiled BPF object, loaded: only the programs asked for, and all its maps."""
+    """A compiled BPF object, loaded: only the programs asked for, and all its maps.
 
-    def __init__(self, code: bytes, programs: set[str]) -> None:
+    ``maps``: descriptors of maps by name, as the kernel has it, that are there already and to be used.
+    """
+
+    def __init__(self, code: bytes, programs: set[str], maps: Mapping[str, int] = _NO_MAPS) -> None:
         library = _libbpf()
         library.said.clear()
         c.set_errno(0)
@@ -177,7 +183,13 @@ class Object:
             raise DatapathError(c.get_errno(), "libbpf cannot read the BPF object" + self._reason())
         self.programs: dict[str, int] = {}
         self.maps: dict[str, int] = {}
-        wanted = {}
+        wanted: dict[str, c.c_void_p] = {}
+        for entry in self._walk(library.bpf_object__next_map) if maps else ():
+            name = library.bpf_map__name(entry).decode()
+            # The kernel's name of .bss begins with the object's.
+            fd = next((fd for known, fd in maps.items() if known.endswith(name[:_NAME])), None)
+            if fd is not None:
+                _check(library.bpf_map__reuse_fd(entry, fd), f"cannot use the BPF map {name} again")
         for program in self._walk(library.bpf_object__next_program):
             name = library.bpf_program__name(program).decode()
             library.bpf_program__set_autoload(program, c.c_bool(name in programs))
@@ -188,6 +200,7 @@ class Object:
             reason = self._reason()
             self.close()
             _check(result, "the kernel refused the BPF programs" + reason)
+        self._handles = wanted
         self.programs = {name: library.bpf_program__fd(program) for name, program in wanted.items()}
         for entry in self._walk(library.bpf_object__next_map):
             self.maps[library.bpf_map__name(entry).decode()] = library.bpf_map__fd(entry)
@@ -197,6 +210,12 @@ class Object:
         while at := following(self._handle, found[-1] if found else None):
             found.append(c.c_void_p(at))
         return found
+
+    def instructions(self, program: str) -> bytes:
+        """A loaded program as it went to the kernel: fit for it, with its functions and descriptors."""
+        library, handle = _libbpf(), self._handles[program]
+        size = 8 * library.bpf_program__insn_cnt(handle)
+        return c.string_at(library.bpf_program__insns(handle), size)
 
     @staticmethod
     def _reason() -> str:

@@ -6,8 +6,10 @@ before they were ports, so that it can give them back as they were.
 
 from __future__ import annotations
 
+import base64
 import errno
 import json
+import zlib
 from dataclasses import asdict, dataclass, field
 from typing import Self
 
@@ -20,6 +22,16 @@ class OtherVersionError(DatapathError, ValueError):
 
     def __init__(self, why: object) -> None:
         super().__init__(errno.EINVAL, f"this team device was made by another version of pyteam: {why}")
+
+
+def pack(data: bytes) -> str:
+    """Bytes as they can be remembered."""
+    return base64.b64encode(zlib.compress(data)).decode() if data else ""
+
+
+def unpack(text: str) -> bytes:
+    """The inverse."""
+    return zlib.decompress(base64.b64decode(text)) if text else b""
 
 
 @dataclass(slots=True)
@@ -59,6 +71,11 @@ class Record:
     carrier_is_set: bool = False
     options: dict[str, OptionValue] = field(default_factory=dict)
     failover_order: list[int] = field(default_factory=list)
+    #: Ports that may send, in the order in which they were enabled.
+    enabled: list[int] = field(default_factory=list)
+    #: Of mode loadbalance: port by entry, 0 for none; and the hash function, see `pack`.
+    entries: list[int] = field(default_factory=list)
+    hash_function: str = ""
     ports: dict[int, PortRecord] = field(default_factory=dict)
 
     def encode(self) -> bytes:

@@ -12,25 +12,36 @@ import errno
 import mmap
 import sys
 from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 from pyteam.datapath.interface import DatapathError
 
 #: TEAM_ABI: raised whenever this layout changes.
-ABI: Final = 2
+ABI: Final = 3
 #: TEAM_MAX_PORTS.
 MAX_PORTS: Final = 64
 HINTS: Final = 256
 #: TEAM_RECORD_SIZE, bytes.
 RECORD_SIZE: Final = 65536
+ENTRIES: Final = 256
 
 
 class Target(c.Structure):
     _fields_ = [("ifindex", c.c_uint32), ("slot", c.c_uint32), ("dev", c.c_uint64)]
 
 
+class Entry(c.Structure):
+    _fields_ = [("at", c.c_uint8), ("turn", c.c_uint8)]
+
+
 class Table(c.Structure):
-    _fields_ = [("count", c.c_uint32), ("unused", c.c_uint32), ("to", Target * MAX_PORTS)]
+    _fields_ = [
+        ("count", c.c_uint32),
+        ("unused", c.c_uint32),
+        ("to", Target * MAX_PORTS),
+        ("entry", Entry * ENTRIES),
+    ]
 
 
 class Slot(c.Structure):
@@ -62,6 +73,21 @@ COUNTERS: Final = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
 def team_of(state: bytes) -> int:
     """ifindex of the team device in a copy of the state; it is at the same place in every layout."""
     return int.from_bytes(state[State.ifindex.offset : State.ifindex.offset + 4], sys.byteorder)
+
+
+def _numbered(entries: tuple[int, ...]) -> bytes:
+    """struct team_entry of each: its target, and its number among those of the same target."""
+    seen: dict[int, int] = {}
+    packed = bytearray()
+    for at in entries:
+        packed += bytes((at, turn := seen.get(at, 0)))
+        seen[at] = turn + 1 & 0xFF
+    return bytes(packed)
+
+
+@cache
+def _by_remainder(count: int) -> bytes:
+    return _numbered(tuple(entry % (count or 1) for entry in range(ENTRIES)))
 
 
 class SharedState:
@@ -135,9 +161,13 @@ class SharedState:
         table = self.state.table[self.state.current & 1]
         return [target.ifindex for target in table.to[: table.count]]
 
-    def set_order(self, ifindexes: Sequence[int]) -> None:
-        """Put an order in force: written beside the old one, then switched to by a single store."""
-        if list(ifindexes) == self.order():
+    def set_order(self, ifindexes: Sequence[int], entries: Sequence[int] = ()) -> None:
+        """Put an order in force: written beside the old one, then switched to by a single store.
+
+        ``entries``: where each hash goes, by index in the order; for mode loadbalance. Empty: by remainder.
+        """
+        wanted = _numbered(tuple(entries)) if entries else _by_remainder(len(ifindexes))
+        if list(ifindexes) == self.order() and wanted == self._entries():
             return
         slots = self.slots()
         other = 1 - (self.state.current & 1)
@@ -146,8 +176,12 @@ class SharedState:
             target.dev = 0
             target.slot = slots[ifindex]
             target.ifindex = ifindex
+        c.memmove(table.entry, wanted, len(wanted))
         table.count = len(ifindexes)
         self.state.current = other
+
+    def _entries(self) -> bytes:
+        return bytes(self.state.table[self.state.current & 1].entry)
 
     def forget(self, ifindex: int) -> None:
         """The device went: its address in the kernel may become somebody else's."""

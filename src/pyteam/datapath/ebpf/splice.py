@@ -25,7 +25,7 @@ from pyteam.datapath.ebpf.bytecode import (
 from pyteam.txhash import classic as c
 
 #: TEAM_HASH_PLACEHOLDER: what the placeholder loads before it returns.
-PLACEHOLDER: Final = 0x48534148
+PLACEHOLDER: Final = 0x48485353
 _PLACEHOLDER: Final = [Instruction(ALU64 | MOV | c.K, immediate=PLACEHOLDER), Instruction(EXIT)]
 
 _BTF: Final = struct.Struct("=HBBIIIII")  # struct btf_header

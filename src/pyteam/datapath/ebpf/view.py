@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import Self
 
+from pyteam.datapath.ebpf import loadbalance
 from pyteam.datapath.ebpf.hooks import Hooks
+from pyteam.datapath.ebpf.meter import Meter
 from pyteam.datapath.ebpf.options import Options
 from pyteam.datapath.ebpf.receivers.veth import VethReceiver
 from pyteam.datapath.ebpf.record import OtherVersionError, Record
@@ -28,17 +30,24 @@ class View:
 
     def record(self) -> Record:
         """What its owner has written down; a blank one before it set a mode. EINVAL: not by this version."""
-        hooks = Hooks.find(self._receiver.ifindex, self._receiver.other_end)
-        if hooks is None:
-            return Record()
-        try:
-            return Record.decode(hooks.read_record())
-        finally:
-            hooks.close()
+        return self._read()[0]
 
     def options(self) -> dict[OptionKey, OptionValue]:
         """Every option that the team has in its mode."""
-        return Options(self.record()).all()
+        record, counters = self._read()
+        return Options(record).all() | counters
+
+    def _read(self) -> tuple[Record, dict[OptionKey, OptionValue]]:
+        hooks = Hooks.find(self._receiver.ifindex, self._receiver.other_end)
+        if hooks is None:
+            return Record(), {}
+        try:
+            record, meter = Record.decode(hooks.read_record()), Meter()
+            meter.start(loadbalance.interval(record), now=0)
+            meter.refresh(0, hooks)
+            return record, meter.shown(record)
+        finally:
+            hooks.close()
 
     def released(self) -> bool:
         """Whether its last owner left it on purpose: else it lives, or died and is to be succeeded."""
