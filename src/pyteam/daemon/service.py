@@ -88,6 +88,7 @@ class TeamService:
         self._datapath = datapath
         self._adopted = adopted
         self._on_removed = on_removed
+        self._removed = False
         self._most_rounds = len(config.ports) + _SPARE_ROUNDS
         self.team = Team(
             config, datapath.ifindex, adopted=datapath.actual() if adopted else None, add_ports=add_ports
@@ -142,7 +143,7 @@ class TeamService:
         """
         try:
             before = self._desired
-            compare = self._feed(events) or compare
+            compare = self._feed(events) or (compare and not self._removed)
             for number in range(self._most_rounds):
                 if not compare:
                     return
@@ -167,7 +168,11 @@ class TeamService:
         assert self._loop is not None
         compare = False
         for event in events:
+            if self._removed:
+                # What follows is the ports' farewell: there is nothing left to decide.
+                return False
             if event == LinkGone(self._datapath.ifindex):
+                self._removed = True
                 log.info("Team device removal detected.")
                 self._on_removed()
                 return False

@@ -11,6 +11,7 @@ import pytest
 
 from pyteam.daemon import service
 from pyteam.datapath.interface import DatapathError
+from pyteam.engine.events import LinkGone
 from pyteam.options import OptionKey
 from tests.unit.daemon.virtual import DESCRIPTOR, Machine
 
@@ -172,6 +173,15 @@ def test_the_end_of_the_device_is_told_once() -> None:
     machine = Machine(CONFIG, "eth0", "eth1")
     machine.world.unplug("team0")
     machine.loop.read()
+    assert machine.removed == 1
+
+
+def test_what_follows_the_end_of_the_device_is_nobodys_business(caplog: pytest.LogCaptureFixture) -> None:
+    machine = Machine(CONFIG, "eth0", "eth1")
+    caplog.clear()
+    machine.service.handle([LinkGone(machine.datapath.ifindex), LinkGone(machine.index("eth0"))])
+    machine.service.handle([LinkGone(machine.index("eth0"))], compare=True)
+    assert caplog.messages == ["Team device removal detected."]
     assert machine.removed == 1
 
 
