@@ -176,6 +176,7 @@ def test_a_port_of_another_team_is_left_to_it(rtnl: Rtnl, team: KernelDatapath, 
     with pytest.raises(DatapathError) as caught:
         team.add_port(port)
     assert caught.value.errno == errno.EBUSY
+    assert "as a port of team1: release it there first" in str(caught.value)
     assert rtnl.link(port).master == other.ifindex
 
 

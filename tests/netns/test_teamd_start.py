@@ -31,6 +31,11 @@ def port_of_another_team(box: Host) -> None:
     assert box.teamd("-d", config={**TWO_PORTS, "device": "other0", "ports": {"eth1": {}}}).code == 0
 
 
+def port_of_a_bridge(box: Host) -> None:
+    box.ip("link", "add", "br0", "type", "bridge")
+    box.ip("link", "set", "eth1", "up", "master", "br0")
+
+
 def device_exists(box: Host) -> None:
     box.ip("link", "add", "team0", "type", "veth", "peer", "name", "other")
 
@@ -70,6 +75,13 @@ REASONS: list[tuple[Callable[[Host], None], dict[str, Any], str]] = [
         TWO_PORTS,
         "eth1: Failed to add port (Device or resource busy). "
         "eth1 is up: set it down first (ip link set eth1 down)\n"
+        "Failed: Device or resource busy\n",
+    ),
+    (
+        port_of_a_bridge,
+        TWO_PORTS,
+        "eth1: Failed to add port (Device or resource busy). "
+        "eth1 is up, as a port of br0: release it there first (ip link set eth1 nomaster)\n"
         "Failed: Device or resource busy\n",
     ),
     (

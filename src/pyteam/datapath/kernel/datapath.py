@@ -193,7 +193,7 @@ class KernelDatapath:
             info = self._links.read(ifindex)
             if info.master == self.ifindex:
                 return
-            check(info, self.ifindex)
+            check(info, self.ifindex, self._links.known)
             self._remember(ifindex, info.address)
             try:
                 self._rtnl.set_link(ifindex, master=self.ifindex)
