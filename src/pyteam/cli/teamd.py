@@ -24,6 +24,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _run(program, parse(words[1:]))
     except ConfigError as error:
+        for warning in error.warnings:
+            log.warning("%s", warning)
         for problem in error.problems:
             log.error("%s", problem)
         log.error("Failed to load config.")

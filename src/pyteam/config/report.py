@@ -17,10 +17,14 @@ _LONGEST_SHOWN: Final = 60
 
 
 class ConfigError(PyteamError, ValueError):
-    """A configuration cannot be used. ``problems`` are all its errors; the text has one a line."""
+    """A configuration cannot be used. ``problems`` are all its errors; the text has one a line.
 
-    def __init__(self, problems: Iterable[str]) -> None:
+    ``warnings``: what else was remarked; a mistyped key is often why another is missed.
+    """
+
+    def __init__(self, problems: Iterable[str], warnings: Iterable[str] = ()) -> None:
         self.problems: tuple[str, ...] = tuple(problems)
+        self.warnings: tuple[str, ...] = tuple(warnings)
         super().__init__("\n".join(self.problems))
 
 
@@ -41,7 +45,7 @@ class Report:
     def raise_errors(self) -> None:
         """Raise `ConfigError` with every error so far, if there is one."""
         if self.problems:
-            raise ConfigError(self.problems)
+            raise ConfigError(self.problems, self.warnings)
 
     def _line(self, path: Path, text: str) -> str:
         return ": ".join(part for part in (self.source, spell(path), text) if part)

@@ -97,11 +97,15 @@ def test_check_config_of_nothing(teamd: Run) -> None:
     ("text", "words"),
     [
         ('{"a": \n  x}', ["on line 2, column 3"]),
-        ('{"a": 1, "a": 2}', ["a: duplicate key"]),
+        ('{"device": "a", "device": "a"}', ["device: duplicate key"]),
         ("[]", ["an array at the top level"]),
         ("", ["Failed to parse config: "]),
         ('{"runner": {"name": "turbo"}}', ['No runner named "turbo" available.']),
         ('{"ports": {"a/b": {}}, "device": "x/y", "debug_level": -1}', ["a/b", "x/y", "debug_level"]),
+        (
+            '{"ports": {"a": {"pryo": 1}}, "debug_level": -1}',
+            ['ports.a.pryo: unknown key, ignored. Did you mean "prio"?', "debug_level"],
+        ),
     ],
 )
 @pytest.mark.parametrize("checking", [True, False])
