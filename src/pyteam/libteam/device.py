@@ -20,6 +20,9 @@ from pyteam.options import OptionKey, OptionValue
 
 #: IFLA_INFO_KIND of the driver's devices.
 KIND: Final = "team"
+NO_DRIVER: Final = (
+    "this kernel has no team driver: load it (modprobe team); teamd does without (--datapath ebpf)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,10 @@ class Team:
                 try:
                     return cls(rtnl.add_link(candidate, KIND).ifindex)
                 except NetlinkError as error:
+                    if error.errno == errno.EOPNOTSUPP:
+                        raise NetlinkError(
+                            errno.EOPNOTSUPP, f"cannot create {candidate}", NO_DRIVER
+                        ) from error
                     if name or error.errno != errno.EEXIST:
                         raise
         raise AssertionError("numbers never end")
