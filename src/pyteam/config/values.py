@@ -34,6 +34,7 @@ BasicName = Literal["broadcast", "roundrobin", "random"]
 _UINT16_MAX = 65535
 _RUNNER = "How packets are spread over the ports"
 _WATCH = "How the link of a port is judged"
+_POLICY_REFUSAL = 'Only "any" or "all" are allowed but {found} found in config.'
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ class EthtoolWatch:
 _Interval = Annotated[int, Integer(unit="ms", meaning="Between two probes; 0: only one is ever sent")]
 _InitWait = Annotated[int, Integer(unit="ms", meaning="Before the first probe")]
 _MissedMax = Annotated[int, Integer(meaning="Unanswered probes that are tolerated before the port is down")]
+_SendAlways = Annotated[bool, Boolean(meaning="Probe also on ports that carry no traffic")]
+_VlanId = Annotated[int | None, Integer(maximum=4095, meaning="VLAN in which to probe; untagged when absent")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +73,8 @@ class ArpPingWatch:
     validate_inactive: Annotated[
         bool, Boolean(meaning="On a port that carries no traffic, only a matching reply counts")
     ] = False
-    send_always: Annotated[bool, Boolean(meaning="Probe also on ports that carry no traffic")] = False
-    vlanid: Annotated[
-        int | None, Integer(maximum=4095, meaning="VLAN in which to probe; untagged when absent")
-    ] = None
+    send_always: _SendAlways = False
+    vlanid: _VlanId = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +86,8 @@ class NsnaPingWatch:
     interval: _Interval = 1000
     init_wait: _InitWait = 0
     missed_max: _MissedMax = 3
+    send_always: _SendAlways = False
+    vlanid: _VlanId = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +236,10 @@ class PortConfig:
         Integer(minimum=1, meaning="Share of what is sent, in proportion to the weights of the other ports"),
     ] = 1
     link_watch: Annotated[tuple[LinkWatchConfig, ...], _WATCHES] = ()
+    link_watch_policy: Annotated[
+        WatchPolicy | None,
+        Choice(refusal=_POLICY_REFUSAL, meaning="As of the team, for this port; the team's when absent"),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +256,7 @@ class TeamConfig:
     link_watch_policy: Annotated[
         WatchPolicy,
         Choice(
-            refusal='Only "any" or "all" are allowed but {found} found in config.',
+            refusal=_POLICY_REFUSAL,
             meaning="A port with several watches is up when any, or all, of them say so",
         ),
     ] = "any"

@@ -14,6 +14,8 @@ from functools import partial
 from typing import Final, Protocol
 
 from pyteam.config import TeamConfig
+from pyteam.daemon.resolver import look_up
+from pyteam.daemon.wire import Wire
 from pyteam.datapath.interface import Datapath, DatapathError
 from pyteam.engine.desired import (
     AddPort,
@@ -25,8 +27,8 @@ from pyteam.engine.desired import (
     SetEntries,
     SetOption,
 )
-from pyteam.engine.events import Event, LinkGone, LinkSeen, PortRefused, TimePassed
-from pyteam.engine.outcome import Level, Message
+from pyteam.engine.events import Event, HostSeen, LinkGone, LinkSeen, PortRefused, TimePassed
+from pyteam.engine.outcome import Frame, Level, Message
 from pyteam.engine.reconcile import commands
 from pyteam.engine.team import Team
 from pyteam.errors import PyteamError
@@ -65,6 +67,8 @@ class Loop(Protocol):
 
     def call_later(self, delay: float, callback: Callable[[], object], /) -> Timer: ...
 
+    def call_soon_threadsafe(self, callback: Callable[[], object], /) -> object: ...
+
     def add_reader(self, fd: int, callback: Callable[[], object], /) -> object: ...
 
     def remove_reader(self, fd: int, /) -> object: ...
@@ -84,8 +88,10 @@ class TeamService:
         adopted: bool,
         add_ports: bool,
         on_removed: Callable[[], None],
+        wire: Wire | None = None,
     ) -> None:
         self._datapath = datapath
+        self._wire = wire or Wire()
         self._adopted = adopted
         self._on_removed = on_removed
         self._removed = False
@@ -101,6 +107,8 @@ class TeamService:
         self._complaints: dict[Command, tuple[int, str]] = {}
         self._desired = Desired()
         self._messages: list[Message] = []
+        #: To be sent when everything else is done.
+        self._frames: list[Frame] = []
 
     def start(self, loop: Loop) -> None:
         """Show the engine what there is, make it so, and watch from here on."""
@@ -112,6 +120,7 @@ class TeamService:
     def stop(self) -> None:
         """Watch no longer. The datapath is the caller's to destroy or to close."""
         self._look_away()
+        self._wire.close()
         self._loop = None
 
     def hindrances(self) -> list[int]:
@@ -180,7 +189,14 @@ class TeamService:
             self._desired = outcome.desired
             compare = compare or outcome.compare
             self._messages.extend(outcome.messages)
+            self._frames.extend(outcome.frames)
+            for lookup in outcome.lookups:
+                look_up(lookup, self._resolved, self._loop.call_soon_threadsafe)
         return compare
+
+    def _resolved(self, seen: HostSeen) -> None:
+        if self._loop is not None:
+            self._guard(partial(self.handle, [seen]))
 
     def _log_messages(self) -> None:
         """What the engine has said since the last time."""
@@ -279,7 +295,12 @@ class TeamService:
         """Follow the descriptors and deadlines of both sides; both change with what was done."""
         if self._loop is None:
             return
-        self._follow(set(self._datapath.files()))
+        # First: what was heard before a question is no answer to it.
+        self._wire.listen(self.team.ears())
+        self._wire.send(self._frames)
+        self._frames.clear()
+        self._follow({*self._datapath.files(), *self._wire.files()})
+        self._wire.sweep()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -327,13 +348,16 @@ class TeamService:
                 self._look_in(RECOVERY)
 
     def _readable(self) -> None:
-        self.handle(self._datapath.receive())
+        self.handle(self._told())
+
+    def _told(self) -> list[Event]:
+        return [*self._datapath.receive(), *self._wire.receive()]
 
     def _time_passed(self) -> None:
         assert self._loop is not None
         self._timer = None
         # A daemon that was stopped for a while must not let a delay end on facts of before.
-        told = self._datapath.receive()
+        told = self._told()
         now = self._loop.time()
         self._datapath.handle_timeout(now)
         due = self.team.next_timeout()
@@ -343,7 +367,7 @@ class TeamService:
         """At everything, also at what no event told."""
         self._look_in(LOOK_INTERVAL)
         # In this order: what is read now is newer than what was told.
-        told = self._datapath.receive()
+        told = self._told()
         links = {link.ifindex: link for link in self._datapath.links()}
         known = [self._datapath.ifindex, *(port.link.ifindex for port in self.team.snapshot().ports)]
         gone = [LinkGone(ifindex) for ifindex in known if ifindex not in links]

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pyteam.config import PortConfig
+from pyteam.engine.linkwatch.hosts import Lookup
+from pyteam.frames.ethernet import Vlan
 from pyteam.link import Link
 from pyteam.options import OptionKey, OptionValue
 
@@ -80,6 +82,24 @@ class ActivePortChosen:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameSeen:
+    """A frame came in on this interface, whole; ``tag`` is what the kernel took off it, if anything."""
+
+    ifindex: int
+    data: bytes
+    tag: Vlan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostSeen:
+    """A name was looked up. ``address`` None: it has none, and ``error`` says why."""
+
+    lookup: Lookup
+    address: bytes | None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """The time that `Team.next_timeout` asked for has come."""
 
@@ -94,5 +114,7 @@ Event = (
     | PortRefused
     | PortConfigured
     | ActivePortChosen
+    | FrameSeen
+    | HostSeen
     | TimePassed
 )

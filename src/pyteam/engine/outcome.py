@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pyteam.engine.desired import Desired
+from pyteam.engine.linkwatch.hosts import Lookup
+from pyteam.frames.pattern import Pattern
 
 
 class Level(StrEnum):
@@ -34,6 +36,15 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class Ear:
+    """What is listened for on a port now. No pattern: nothing, until something is again."""
+
+    patterns: frozenset[Pattern]
+    #: Frames to this MAC have to be let in, too; None: the port's own is enough.
+    address: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """``compare``: something happened that the device may not agree with; read and reconcile it.
 
@@ -42,5 +53,7 @@ class Outcome:
 
     desired: Desired
     frames: tuple[Frame, ...] = ()
+    #: Names whose addresses are wanted, each answered by one `HostSeen`.
+    lookups: tuple[Lookup, ...] = ()
     messages: tuple[Message, ...] = ()
     compare: bool = True

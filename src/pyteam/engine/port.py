@@ -78,8 +78,8 @@ class Port:
         return any(watch.probes for watch in self.watches)
 
     def combine(self, policy: str) -> None:
-        """``up`` from what the watches say."""
-        combination = all if policy == "all" else any
+        """``up`` from what the watches say; ``policy`` is the team's, a port may have its own."""
+        combination = all if (self.config.link_watch_policy or policy) == "all" else any
         self.up = bool(self.watches) and combination(watch.up for watch in self.watches)
 
     def join(
@@ -149,9 +149,9 @@ class Port:
         """Show the raw link to the watches; yields those that changed their mind."""
         return (watch for watch in self.watches if watch.see(now, self.usable))
 
-    def settle(self) -> Iterator[LinkWatch]:
+    def settle(self, now: float) -> Iterator[LinkWatch]:
         """The raw link counts at once, whatever the delays: nobody knows since when it is so."""
-        return (watch for watch in self.watches if watch.settle(self.usable))
+        return (watch for watch in self.watches if watch.settle(now, self.usable))
 
     def expire(self, now: float) -> Iterator[LinkWatch]:
         for watch in self.watches:

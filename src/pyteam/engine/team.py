@@ -17,6 +17,8 @@ from pyteam.engine.desired import Actual, Desired
 from pyteam.engine.events import (
     ActivePortChosen,
     Event,
+    FrameSeen,
+    HostSeen,
     LinkGone,
     LinkSeen,
     OptionChosen,
@@ -29,8 +31,9 @@ from pyteam.engine.events import (
 )
 from pyteam.engine.linkwatch import watch_class
 from pyteam.engine.linkwatch.base import LinkWatch
-from pyteam.engine.outcome import Level, Message, Outcome
+from pyteam.engine.outcome import Ear, Level, Message, Outcome
 from pyteam.engine.port import Port
+from pyteam.engine.probing import Probing
 from pyteam.engine.reconcile import MODE
 from pyteam.engine.runners import make_runner
 from pyteam.engine.settings import Settings
@@ -86,6 +89,7 @@ class Team:
         self._ports: dict[str, Port] = {}
         self._by_ifindex: dict[int, Port] = {}
         self._by_hand = ByHand(self._settings, self._by_ifindex, self._runner)
+        self._probing = Probing(ifindex, self._by_ifindex, self._links)
         #: Ports that nobody wants but that were not yet seen without the team.
         self._leaving: set[int] = set()
         self._joins = 0
@@ -120,18 +124,24 @@ class Team:
                 relevant = self._port_configured(now, name, config)
             case ActivePortChosen(ifindex):
                 relevant = self._by_hand.activate(ifindex)
+            case FrameSeen():
+                relevant = self._probing.hear(now, event, self._desired)
+            case HostSeen():
+                relevant = False
+                self._messages += self._probing.learn(now, event)
             case TimePassed():
                 relevant = self._expire(now) if self._started else self._start(now)
-        if not relevant or not self._started:
-            return Outcome(self._desired, compare=self._started and self._disagrees(event))
-        self._decide()
-        desired = self._wanted()
-        compare = desired != self._desired or self._disagrees(event)
-        if desired != self._desired:
-            self._desired = desired
+        compare = self._started and self._disagrees(event)
+        if relevant and self._started:
+            self._decide()
+            desired = self._wanted()
+            if desired != self._desired:
+                self._desired, compare = desired, True
         messages = tuple(self._messages)
         self._messages.clear()
-        return Outcome(self._desired, messages=messages, compare=compare)
+        # After the decision: who may ask depends on it.
+        frames = tuple(self._probing.questions(self._desired))
+        return Outcome(self._desired, frames, tuple(self._probing.lookups(now)), messages, compare)
 
     @property
     def desired(self) -> Desired:
@@ -148,6 +158,10 @@ class Team:
             return _NOW
         deadlines = (port.deadline() for port in self._by_ifindex.values())
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
+    def ears(self) -> dict[int, Ear]:
+        """What to listen for, on each port with a watch that probes."""
+        return self._probing.ears(self._desired)
 
     def snapshot(self) -> TeamSnapshot:
         """What users are shown: present ports only, each whole."""
@@ -310,7 +324,7 @@ class Team:
                 self._messages.append(Message(Level.WARNING, f"{port.name}: Skipped adding a missing port."))
         for port in self._joined():
             known = port.name in self._history.watches
-            self._report(port, port.see(now) if known or not self._adopted.members else port.settle())
+            self._report(port, port.see(now) if known or not self._adopted.members else port.settle(now))
             if not self._runner.active and self._adopted.members and port.name == self._history.active_port:
                 self._runner.active = port.ifindex
         return True

@@ -6,7 +6,8 @@ Owns the header, and the error of this package. Must not know a payload.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pyteam.errors import PyteamError
@@ -61,6 +62,10 @@ class Frame:
             )
         )
 
+    def behind(self, tag: Vlan) -> Frame:
+        """The frame as it was before somebody took its outermost tag off."""
+        return replace(self, tags=(tag, *self.tags))
+
 
 def parse(data: bytes) -> Frame:
     """Header and every VLAN tag behind it. Raises `FrameError`."""
@@ -78,6 +83,13 @@ def parse(data: bytes) -> Frame:
         tags.append(Vlan(control & 0xFFF, control >> 13, bool(control & 0x1000), protocol))
         offset += 4
     return Frame(data[:6], data[6:12], ethertype, data[offset + 2 :], tuple(tags))
+
+
+def in_vlan(tags: Sequence[Vlan], vlan: int | None) -> bool:
+    """Whether a frame with these tags is in the VLAN; None: in none, as one that has only a priority is."""
+    if vlan is None:
+        return not tags or (len(tags) == 1 and not tags[0].identifier)
+    return len(tags) == 1 and tags[0].protocol == ETH_P_8021Q and tags[0].identifier == vlan
 
 
 def sized(value: bytes, size: int, what: str) -> bytes:

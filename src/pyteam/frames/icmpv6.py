@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from pyteam.frames.ethernet import ETH_P_IPV6, MAC_SIZE, Frame, FrameError, sized
+from pyteam.frames.ethernet import ETH_P_IPV6, MAC_SIZE, Frame, FrameError, Vlan, sized
 from pyteam.frames.ip import (
     IPPROTO_ICMPV6,
     IPV6_SIZE,
@@ -22,6 +22,8 @@ from pyteam.frames.ip import (
 NEIGHBOR_SOLICITATION: Final = 135
 NEIGHBOR_ADVERTISEMENT: Final = 136
 ALL_NODES: Final = bytes.fromhex("ff020000000000000000000000000001")
+#: fe80::/64.
+LINK_LOCAL: Final = bytes.fromhex("fe80000000000000")
 #: RFC 4861, 7.1: a packet with another one came through a router, and is not believed.
 HOP_LIMIT: Final = 255
 
@@ -60,10 +62,16 @@ def message(source: bytes, destination: bytes, body: bytes) -> bytes:
     return body[:2] + total.to_bytes(2, "big") + body[4:]
 
 
-def solicitation(mac: bytes, source: bytes, target: bytes) -> bytes:
+def link_local(mac: bytes) -> bytes:
+    """The link-local address that belongs to a MAC (RFC 4291, appendix A; RFC 2464)."""
+    sized(mac, MAC_SIZE, "MAC")
+    return LINK_LOCAL + bytes((mac[0] ^ 2,)) + mac[1:3] + b"\xff\xfe" + mac[3:]
+
+
+def solicitation(mac: bytes, source: bytes, target: bytes, *, vlan: int | None = None) -> bytes:
     """The frame that asks for ``target``, which is in the network of ``source``."""
     destination = solicited_node_group(target)
-    return _frame(mac, source, destination, NEIGHBOR_SOLICITATION, 0, target, _OPTION_SOURCE_MAC)
+    return _frame(mac, source, destination, NEIGHBOR_SOLICITATION, 0, target, _OPTION_SOURCE_MAC, vlan)
 
 
 def advertisement(mac: bytes, address: bytes, *, router: bool = False) -> bytes:
@@ -113,12 +121,20 @@ def _target_mac(options: bytes) -> bytes | None:
 
 
 def _frame(
-    mac: bytes, source: bytes, destination: bytes, kind: int, flags: int, target: bytes, option: int
+    mac: bytes,
+    source: bytes,
+    destination: bytes,
+    kind: int,
+    flags: int,
+    target: bytes,
+    option: int,
+    vlan: int | None = None,
 ) -> bytes:
     body = _NEIGHBOR.pack(kind, 0, 0, flags, sized(target, IPV6_SIZE, "IPv6 target"))
     body += bytes((option, 1)) + sized(mac, MAC_SIZE, "MAC")
     packet = ipv6_packet(source, destination, IPPROTO_ICMPV6, HOP_LIMIT, message(source, destination, body))
-    return Frame(ipv6_group_mac(destination), mac, ETH_P_IPV6, packet).build()
+    tags = () if vlan is None else (Vlan(vlan),)
+    return Frame(ipv6_group_mac(destination), mac, ETH_P_IPV6, packet, tags).build()
 
 
 def _pseudo_header(source: bytes, destination: bytes, length: int) -> bytes:

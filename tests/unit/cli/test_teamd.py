@@ -127,7 +127,7 @@ def test_every_mistake_of_a_configuration_is_named(
     ("text", "words"),
     [
         ('{"runner": {"name": "lacp"}}', 'Failed: runner "lacp" is not implemented yet'),
-        ('{"link_watch": {"name": "arp_ping", "target_host": "192.0.2.1"}}', "arp_ping"),
+        ('{"link_watch": {"name": "tipc", "tipc_bearer": "eth0"}}', "tipc"),
     ],
 )
 @pytest.mark.parametrize("checking", [True, False])

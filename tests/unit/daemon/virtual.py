@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from pyteam.config import Document
 from pyteam.daemon.core import DaemonCore
 from pyteam.daemon.service import TeamService
+from pyteam.daemon.wire import Wire
 from pyteam.datapath.simulated import SimulatedDatapath
 from pyteam.datapath.simulated_world import World
+from pyteam.engine.events import FrameSeen
+from pyteam.engine.outcome import Ear, Frame
 
 #: Never opened: the loop below watches numbers.
 DESCRIPTOR: Final = 1_000_000
@@ -50,6 +53,9 @@ class VirtualLoop:
     def call_later(self, delay: float, callback: Callable[[], object], /) -> VirtualTimer:
         return self.call_at(self._now + delay, callback)
 
+    def call_soon_threadsafe(self, callback: Callable[[], object], /) -> None:
+        self.call_later(0, callback)
+
     def add_reader(self, fd: int, callback: Callable[[], object], /) -> None:
         self.readers[fd] = callback
 
@@ -84,6 +90,29 @@ class WatchedDatapath(SimulatedDatapath):
         return (DESCRIPTOR,)
 
 
+class VirtualWire(Wire):
+    """Sends nowhere; hears what a test puts into ``incoming``, once it is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ears: Mapping[int, Ear] = {}
+        self.sent: list[Frame] = []
+        self.incoming: list[FrameSeen] = []
+
+    def listen(self, ears: Mapping[int, Ear]) -> None:
+        self.ears = ears
+
+    def send(self, frames: Iterable[Frame]) -> None:
+        self.sent += frames
+
+    def files(self) -> list[int]:
+        return [DESCRIPTOR + ifindex for ifindex, ear in self.ears.items() if ear.patterns]
+
+    def receive(self) -> list[FrameSeen]:
+        incoming, self.incoming = self.incoming, []
+        return incoming
+
+
 class Machine:
     """Interfaces, a team of them, and the daemon's inner parts around it; without process or socket."""
 
@@ -99,6 +128,7 @@ class Machine:
         self.datapath = WatchedDatapath.create(self.world, "team0")
         self._no_ports = no_ports
         self._debug_level = debug_level
+        self.wire = VirtualWire()
         self.removed = 0
         self.make(adopted=False)
         if start:
@@ -112,6 +142,7 @@ class Machine:
             adopted=adopted,
             add_ports=not self._no_ports,
             on_removed=self._count,
+            wire=self.wire,
         )
         self.core = DaemonCore(
             self.document,

@@ -10,11 +10,9 @@ import pytest
 
 from pyteam.config import (
     ActiveBackupRunner,
-    ArpPingWatch,
     BasicRunner,
     Burst,
     LacpRunner,
-    NsnaPingWatch,
     PortConfig,
     TeamConfig,
     TipcWatch,
@@ -28,11 +26,7 @@ from pyteam.errors import PyteamError
 from pyteam.link import Link
 
 TEAM = 1
-OTHER_WATCHES = (
-    ArpPingWatch(target_host="192.0.2.1"),
-    NsnaPingWatch(target_host="::1"),
-    TipcWatch(tipc_bearer="x"),
-)
+OTHER_WATCHES = (TipcWatch(tipc_bearer="x"),)
 
 
 def link(ifindex: int, name: str, *, member: bool = False) -> Link:

@@ -27,8 +27,11 @@ class LinkWatch(ABC):
         self.config = config
         self.up = up
         self.down_count = 0
-        #: When `expire` wants to be called.
-        self.deadline: float | None = None
+
+    @property
+    @abstractmethod
+    def deadline(self) -> float | None:
+        """When `expire` wants to be called."""
 
     @abstractmethod
     def see(self, now: float, usable: bool) -> bool:
@@ -38,9 +41,9 @@ class LinkWatch(ABC):
     def expire(self, now: float, usable: bool) -> bool:
         """``deadline`` has passed; the raw link is this now. True when ``up`` changed."""
 
-    def settle(self, usable: bool) -> bool:
+    def settle(self, now: float, usable: bool) -> bool:
         """The raw link as a new daemon finds it: no change, no delay. True when ``up`` changed."""
-        return False
+        return self.see(now, usable)
 
     def settings(self) -> Mapping[str, Setting]:
         """State items of its own."""
@@ -48,7 +51,6 @@ class LinkWatch(ABC):
 
     def judge(self, up: bool) -> bool:
         """Set the verdict at once. True when it changed."""
-        self.deadline = None
         if up == self.up:
             return False
         self.up = up

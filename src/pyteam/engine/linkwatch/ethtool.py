@@ -15,20 +15,29 @@ class Ethtool(LinkWatch):
 
     name: ClassVar[str] = "ethtool"
     config: EthtoolWatch
+    _deadline: float | None = None
+
+    @property
+    def deadline(self) -> float | None:
+        return self._deadline
 
     def see(self, now: float, usable: bool) -> bool:
         delay = self.config.delay_up if usable else self.config.delay_down
         if usable == self.up or not delay:
             return self.judge(usable)
-        if self.deadline is None:
-            self.deadline = now + delay / 1000
+        if self._deadline is None:
+            self._deadline = now + delay / 1000
         return False
 
     def expire(self, now: float, usable: bool) -> bool:
         return self.judge(usable)
 
-    def settle(self, usable: bool) -> bool:
+    def settle(self, now: float, usable: bool) -> bool:
         return self.judge(usable)
+
+    def judge(self, up: bool) -> bool:
+        self._deadline = None
+        return super().judge(up)
 
     def settings(self) -> Mapping[str, Setting]:
         return {"delay_up": self.config.delay_up, "delay_down": self.config.delay_down}
