@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from pyteam.config import PortConfig, RunnerConfig, TeamConfig
 from pyteam.datapath.interface import Datapath, DatapathError
 from pyteam.datapath.simulated import SimulatedDatapath
@@ -15,11 +17,13 @@ from pyteam.engine.desired import (
     SetEntries,
     SetOption,
 )
-from pyteam.engine.events import Event, LinkSeen, PortRefused, TimePassed
-from pyteam.engine.outcome import Outcome
+from pyteam.engine.events import Event, FrameSeen, LinkSeen, PortRefused, TimePassed
+from pyteam.engine.linkwatch.hosts import Lookup
+from pyteam.engine.outcome import Ear, Outcome
 from pyteam.engine.reconcile import commands
 from pyteam.engine.snapshot import History, PortSnapshot
 from pyteam.engine.team import Team
+from pyteam.frames.ethernet import Vlan
 from pyteam.options import OptionKey, OptionValue
 
 
@@ -45,6 +49,12 @@ class Host:
     def __init__(self, *names: str, speeds: dict[str, int] | None = None) -> None:
         self.world = World()
         self.log: list[str] = []
+        #: Frames that left, by port, and when.
+        self.sent: list[tuple[float, str, bytes]] = []
+        #: Who is at the other end of a cable: what comes back at once.
+        self.neighbour: Callable[[str, bytes], Iterable[bytes]] = lambda port, frame: ()
+        #: Names that were asked for, and when.
+        self.lookups: list[tuple[float, Lookup]] = []
         #: What was done to the device, in order.
         self.done: list[Command] = []
         for name in names:
@@ -74,7 +84,20 @@ class Host:
     def handle(self, event: Event) -> Outcome:
         outcome = self.team.handle(self.world.now, event)
         self.log += [message.text for message in outcome.messages]
+        self.lookups += [(self.world.now, lookup) for lookup in outcome.lookups]
+        for frame in outcome.frames:
+            name = self.datapath.link(frame.ifindex).name
+            self.sent.append((self.world.now, name, frame.data))
+            self.hear(name, *self.neighbour(name, frame.data))
         return outcome
+
+    def hear(self, name: str, *frames: bytes, tag: Vlan | None = None) -> None:
+        """They come in on this port; nothing follows from it at once."""
+        for data in frames:
+            assert not self.handle(FrameSeen(self.index(name), data, tag)).compare
+
+    def ear(self, name: str) -> Ear:
+        return self.team.ears()[self.index(name)]
 
     def tell(self, *events: Event) -> None:
         """A user or the system says something; the consequences follow."""

@@ -57,6 +57,7 @@ WATCH = (
     Row("name", "name"),
     Row("link", "up", _up),
     Row("down count", "down_count"),
+    Row("problem", "problem"),
     Row("link up delay", "delay_up", verbose=True),
     Row("link down delay", "delay_down", verbose=True),
     Row("source host", "source_host", verbose=True),
@@ -67,6 +68,7 @@ WATCH = (
     Row("validate_inactive", "validate_inactive", _yes, verbose=True),
     Row("send_always", "send_always", _yes, verbose=True),
     Row("initial wait", "init_wait", verbose=True),
+    Row("VLAN", "vlanid", verbose=True),
     Row("tipc bearer", "tipc_bearer", verbose=True),
 )
 PORT_RUNNER = (

@@ -9,7 +9,7 @@ send the team's traffic there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -35,11 +35,12 @@ class Probing:
         self._team = team
         self._ports = ports
         self._links = links
+        self._asked: set[Lookup] = set()
 
     def hear(self, now: float, event: FrameSeen, desired: Desired) -> bool:
         """A frame came in. What it proves counts at the next tick, so nothing follows from it now: False."""
         port = self._ports.get(event.ifindex)
-        waiting = [probe for probe in _probes(port) if not probe.heard]
+        waiting = [probe for probe in _probes(port) if probe.listens]
         if port is None or not waiting:
             return False
         around = self._scene(desired).around(port)
@@ -54,6 +55,7 @@ class Probing:
 
     def learn(self, now: float, event: HostSeen) -> Iterator[Message]:
         """A name has, or has not, an address: what to tell about it."""
+        self._asked.discard(event.lookup)
         for port in self._ports.values():
             for probe in _probes(port):
                 for key, host in probe.hosts.items():
@@ -78,14 +80,18 @@ class Probing:
                     if data is not None:
                         yield Frame(ifindex, data)
 
-    def lookups(self, now: float) -> Iterator[Lookup]:
-        """Names that are due to be looked up."""
+    def lookups(self, now: float) -> Iterable[Lookup]:
+        """Names that are due to be looked up, but for those whose answer is on its way."""
+        due: set[Lookup] = set()
         for port in self._ports.values():
             for probe in _probes(port):
                 for host in probe.hosts.values():
                     if host.due is not None and host.due <= now:
                         host.asked()
-                        yield host.lookup
+                        due.add(host.lookup)
+        new = due - self._asked
+        self._asked |= new
+        return new
 
     def ears(self, desired: Desired) -> dict[int, Ear]:
         """What to listen for, by port; ports without a watch that probes are not here."""
@@ -97,7 +103,7 @@ class Probing:
         for ifindex, probes in probing.items():
             port = self._ports[ifindex]
             around = scene.around(port)
-            patterns = (probe.listens_for(around) for probe in probes if not probe.heard)
+            patterns = (probe.listens_for(around) for probe in probes if probe.listens)
             ears[ifindex] = Ear(
                 frozenset(pattern for pattern in patterns if pattern),
                 around.mac if port.link and around.mac != port.link.address else None,

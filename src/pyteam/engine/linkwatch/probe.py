@@ -29,6 +29,9 @@ from pyteam.frames.pattern import Pattern
 
 #: Of an interval: how long the last answer is waited for.
 _GRACE: Final = 0.25
+#: Frames a second that may be no answer after all: enough for what the kernel lets pass by mistake, too
+#: few to keep a processor busy. Until the next tick nobody listens any more.
+_MOST_IN_VAIN: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,10 @@ class Probe(LinkWatch):
         self.missed = 0
         #: By the key that names it in the configuration.
         self.hosts: Mapping[str, Host] = self.find_hosts()
-        #: Something was heard since the last tick: nothing more needs to be until the next.
-        self.heard = False
+        #: Something was heard since the last tick.
+        self._heard = False
+        #: Since then, what was heard and was none.
+        self._in_vain = 0
         #: A question is due.
         self.asks = False
         self._interval: float = config.interval / 1000
@@ -95,7 +100,7 @@ class Probe(LinkWatch):
 
     def _patience(self) -> float | None:
         """Until when silence is forgiven."""
-        if not self.up or self.heard or self._tick is None:
+        if not self.up or self._heard or self._tick is None:
             return None
         return self._lively + (self._missed_max + 1 + _GRACE) * self._interval
 
@@ -105,10 +110,16 @@ class Probe(LinkWatch):
             self._tick = self._lively = now + self._init_wait
         return False
 
+    @property
+    def listens(self) -> bool:
+        """Whether a frame can change anything before the next tick."""
+        return not self._heard and self._in_vain < max(_MOST_IN_VAIN * self._interval, 1)
+
     def hear(self, now: float, frame: Frame, around: Surroundings) -> None:
-        """A frame came in on the port. Raises `FrameError` where it is broken."""
-        if not self.heard and self.answers(frame, around):
-            self.heard = True
+        """A frame came in on the port, while it `listens`. Raises `FrameError` where it is broken."""
+        self._in_vain += 1
+        if self.answers(frame, around):
+            self._heard = True
             self._lively = now
 
     def expire(self, now: float, usable: bool) -> bool:
@@ -126,13 +137,14 @@ class Probe(LinkWatch):
         late = now - self._tick
         # Who was not there to hear cannot say that it was silent.
         self._lively = min(self._lively + late, now)
-        if self.heard:
+        if self._heard:
             self.missed = 0
             changed = self.judge(True)
         else:
             # Before the first question there is none to be answered.
             changed = not self._counted and self._asked and self._miss()
-        self.heard = self._counted = False
+        self._heard = self._counted = False
+        self._in_vain = 0
         self.asks = self._asked = True
         self._tick = self._next_tick(now)
         return changed
