@@ -122,7 +122,7 @@ def test_missed_counts_each_interval_once() -> None:
     for _ in range(6):
         found.advance(0.1)
         seen.append((found.port("a").watches[0].settings["missed"], found.port("a").up))
-    # At 1.05, 1.15, ...: the tick at 1.0 still had heard something. 325 ms behind 0.9 it is down.
+    # At 1.05, 1.15, ...: the tick at 1.0 still had heard something. 320 ms behind 0.9 it is down.
     assert seen == [(0, True), (1, True), (3, False), (3, False), (4, False), (5, False)]
 
 

@@ -11,7 +11,7 @@ nothing was heard            ``missed`` grows; down when it is more than ``misse
 
 Ticks alone would see a loss right behind an answer only after ``missed_max`` + 2 intervals. So a watch
 that is up goes down between two ticks as well, when nothing was heard for ``missed_max`` + 1 intervals
-and a quarter: by then that many questions were asked, and the last has had its time, too.
+and a fifth: by then that many questions were asked, and the last has had its time, too.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pyteam.frames.ethernet import Frame
 from pyteam.frames.pattern import Pattern
 
 #: Of an interval: how long the last answer is waited for.
-_GRACE: Final = 0.25
+_GRACE: Final = 0.2
 #: Frames a second that may be no answer after all: enough for what the kernel lets pass by mistake, too
 #: few to keep a processor busy. Until the next tick nobody listens any more.
 _MOST_IN_VAIN: Final = 500
