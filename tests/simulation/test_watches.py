@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pyteam.config import ActiveBackupRunner, EthtoolWatch, PortConfig, TeamConfig
-from pyteam.engine.events import PortConfigured
+from pyteam.config import ActiveBackupRunner, EthtoolWatch, PortConfig, TeamConfig, TipcWatch
+from pyteam.engine.events import PortConfigured, TipcLinkSeen
 from tests.simulation.harness import Host
 
 BACKUP = ActiveBackupRunner()
@@ -108,3 +108,36 @@ def test_user_linkup_does_not_rule_the_datapath_for_watches_of_the_carrier() -> 
     host = Host("a").start(team(SLOW))
     assert host.option("user_linkup_enabled", "a") is False
     assert host.datapath.actual().carrier
+
+
+def test_tipc_is_up_while_any_link_of_its_bearer_is() -> None:
+    ports = {"a": PortConfig(link_watch=(TipcWatch(tipc_bearer="a"),)), "b": PortConfig()}
+    host = Host("a", "b").start(TeamConfig(runner=BACKUP, ports=ports))
+    assert host.team.tipc_bearers() == {"a"}
+    assert not host.port("a").up
+    host.tell(TipcLinkSeen("1.1.1:b-1.1.2:a", True), TipcLinkSeen("1.1.1:ab-1.1.2:a", True))
+    assert not host.port("a").up
+    one, two = "1.1.1:a-1.1.2:eth9", "1001002:a-1.1.3:a-b"
+    host.tell(TipcLinkSeen(one, True), TipcLinkSeen(two, True), TipcLinkSeen(one, False))
+    assert host.port("a").up
+    assert host.log[-1] == "a: tipc-link went up."
+    assert host.port("a").watches[0].settings == {"tipc_bearer": "a"}
+    # One that nobody knew goes down, and then the last.
+    host.tell(TipcLinkSeen(one, False))
+    assert host.port("a").up
+    host.tell(TipcLinkSeen(two, False))
+    assert not host.port("a").up
+    assert host.option("user_linkup_enabled", "a") is True
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_after_a_restart_a_tipc_link_that_is_not_told_of_is_none(there: bool) -> None:
+    config = TeamConfig(runner=BACKUP, link_watch=(TipcWatch(tipc_bearer="a"),), ports={"a": PortConfig()})
+    host = Host("a").start(config)
+    host.tell(TipcLinkSeen("x:a-y:a", True))
+    host.restart(config, host.team.save())
+    assert host.port("a").up
+    if there:
+        host.tell(TipcLinkSeen("x:a-y:a", True))
+    host.advance(2)
+    assert host.port("a").up is there

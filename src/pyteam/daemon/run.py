@@ -12,7 +12,7 @@ import pyteam
 from pyteam.config import Document
 from pyteam.control.protocol import run_directory, socket_path
 from pyteam.control.usock import Server
-from pyteam.daemon import background, device, logs, pidfile
+from pyteam.daemon import background, device, logs, pidfile, tipc
 from pyteam.daemon.arguments import LOG_OUTPUTS, Arguments
 from pyteam.daemon.background import Foreground
 from pyteam.daemon.core import DaemonCore
@@ -53,6 +53,7 @@ def run(program: str, arguments: Arguments, document: Document) -> int:
     """
     # Whatever the configuration asks for that cannot be had is refused here, before anything is touched.
     Team(document.team, 1)
+    tipc.require(document.team)
     document = document.with_device(document.team.device or device.free_name()).with_defaults()
     name = document.team.device
     directory = run_directory(arguments.run_dir)

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from pyteam.config import TeamConfig
 from pyteam.daemon.resolver import look_up
+from pyteam.daemon.tipc import TipcLinks
 from pyteam.daemon.wire import Wire
 from pyteam.datapath.interface import Datapath, DatapathError
 from pyteam.engine.desired import (
@@ -92,6 +93,7 @@ class TeamService:
     ) -> None:
         self._datapath = datapath
         self._wire = wire or Wire()
+        self._tipc = TipcLinks()
         self._adopted = adopted
         self._on_removed = on_removed
         self._removed = False
@@ -121,6 +123,7 @@ class TeamService:
         """Watch no longer. The datapath is the caller's to destroy or to close."""
         self._look_away()
         self._wire.close()
+        self._tipc.close()
         self._loop = None
 
     def hindrances(self) -> list[int]:
@@ -299,7 +302,8 @@ class TeamService:
         self._wire.listen(self.team.ears())
         self._wire.send(self._frames)
         self._frames.clear()
-        self._follow({*self._datapath.files(), *self._wire.files()})
+        self._tipc.follow(self.team.tipc_bearers())
+        self._follow({*self._datapath.files(), *self._wire.files(), *self._tipc.files()})
         self._wire.sweep()
         if self._timer is not None:
             self._timer.cancel()
@@ -351,7 +355,7 @@ class TeamService:
         self.handle(self._told())
 
     def _told(self) -> list[Event]:
-        return [*self._datapath.receive(), *self._wire.receive()]
+        return [*self._datapath.receive(), *self._wire.receive(), *self._tipc.receive()]
 
     def _time_passed(self) -> None:
         assert self._loop is not None

@@ -100,6 +100,14 @@ class HostSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class TipcLinkSeen:
+    """A TIPC link of this node, by its name, came up or went down."""
+
+    link: str
+    up: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """The time that `Team.next_timeout` asked for has come."""
 
@@ -116,5 +124,6 @@ Event = (
     | ActivePortChosen
     | FrameSeen
     | HostSeen
+    | TipcLinkSeen
     | TimePassed
 )

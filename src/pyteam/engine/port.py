@@ -11,6 +11,7 @@ from errno import EBUSY
 from pyteam.config import EthtoolWatch, LinkWatchConfig, PortConfig
 from pyteam.engine.linkwatch import watch_class
 from pyteam.engine.linkwatch.base import LinkWatch
+from pyteam.engine.linkwatch.tipc import Tipc
 from pyteam.engine.settings import Settings
 from pyteam.engine.snapshot import PortSnapshot, Setting, WatchHistory
 from pyteam.link import DUPLEX_FULL, SPEED_UNKNOWN, Link
@@ -157,6 +158,13 @@ class Port:
         for watch in self.watches:
             if watch.deadline is not None and watch.deadline <= now and watch.expire(now, self.usable):
                 yield watch
+
+    def see_tipc(self, link: str, up: bool) -> Iterator[LinkWatch]:
+        """A TIPC link came up or went down; yields watches that changed their mind."""
+        return (watch for watch in self.watches if isinstance(watch, Tipc) and watch.learn(link, up))
+
+    def tipc_bearers(self) -> Iterator[str]:
+        return (watch.config.tipc_bearer for watch in self.watches if isinstance(watch, Tipc))
 
     def snapshot(self, link: Link, runner: Mapping[str, Setting]) -> PortSnapshot:
         return PortSnapshot(link, self.up, tuple(watch.snapshot() for watch in self.watches), runner)

@@ -7,7 +7,7 @@ What a port is worth, who is active and who has which MAC is decided next door (
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from pyteam.config import PortConfig, TeamConfig
@@ -28,6 +28,7 @@ from pyteam.engine.events import (
     PortUnwanted,
     PortWanted,
     TimePassed,
+    TipcLinkSeen,
 )
 from pyteam.engine.linkwatch import watch_class
 from pyteam.engine.linkwatch.base import LinkWatch
@@ -129,8 +130,12 @@ class Team:
             case HostSeen():
                 relevant = False
                 self._messages += self._probing.learn(now, event)
+            case TipcLinkSeen(name, up):
+                relevant = self._report_all(lambda port: port.see_tipc(name, up))
             case TimePassed():
-                relevant = self._expire(now) if self._started else self._start(now)
+                relevant = (
+                    self._report_all(lambda port: port.expire(now)) if self._started else self._start(now)
+                )
         compare = self._started and self._disagrees(event)
         if relevant and self._started:
             self._decide()
@@ -162,6 +167,10 @@ class Team:
     def ears(self) -> dict[int, Ear]:
         """What to listen for, on each port with a watch that probes."""
         return self._probing.ears(self._desired)
+
+    def tipc_bearers(self) -> frozenset[str]:
+        """Whose links are to be told of (`TipcLinkSeen`); after each change, every link that is up."""
+        return frozenset(bearer for port in self._joined() for bearer in port.tipc_bearers())
 
     def snapshot(self) -> TeamSnapshot:
         """What users are shown: present ports only, each whole."""
@@ -329,13 +338,12 @@ class Team:
                 self._runner.active = port.ifindex
         return True
 
-    def _expire(self, now: float) -> bool:
-        relevant = False
-        for port in self._joined():
-            relevant |= self._report(port, port.expire(now))
-        return relevant
-
     # Consequences.
+
+    def _report_all(self, changed: Callable[[Port], Iterator[LinkWatch]]) -> bool:
+        """The same for every port: whether any watch changed its mind."""
+        told = [self._report(port, changed(port)) for port in self._joined()]
+        return any(told)
 
     def _report(self, port: Port, changed: Iterator[LinkWatch]) -> bool:
         """Log what watches changed their mind about, and combine them."""

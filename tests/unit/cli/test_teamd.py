@@ -127,7 +127,6 @@ def test_every_mistake_of_a_configuration_is_named(
     ("text", "words"),
     [
         ('{"runner": {"name": "lacp"}}', 'Failed: runner "lacp" is not implemented yet'),
-        ('{"link_watch": {"name": "tipc", "tipc_bearer": "eth0"}}', "tipc"),
     ],
 )
 @pytest.mark.parametrize("checking", [True, False])

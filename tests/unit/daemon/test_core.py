@@ -88,7 +88,6 @@ def test_as_networkmanager_adds_a_port(machine: Machine) -> None:
         ("[]", "an array at the top level"),
         ('{"prio": "x"}', "prio"),
         ('{"link_watch": {"name": "carrier_pigeon"}}', "carrier_pigeon"),
-        ('{"link_watch": {"name": "tipc", "tipc_bearer": "eth0"}}', "not implemented yet"),
         ('{"link_watch": [{"delay_up": 3}]}', "Failed to get link watch name"),
     ],
 )

@@ -17,16 +17,17 @@ from pyteam.config import (
     TeamConfig,
     TipcWatch,
 )
-from pyteam.config.values import LinkWatchConfig, RunnerConfig
+from pyteam.config.values import RunnerConfig
 from pyteam.engine.desired import Actual
 from pyteam.engine.errors import UnsupportedError
 from pyteam.engine.events import LinkSeen, PortConfigured, TimePassed
+from pyteam.engine.linkwatch import LINK_WATCHES
 from pyteam.engine.team import Team
 from pyteam.errors import PyteamError
 from pyteam.link import Link
 
 TEAM = 1
-OTHER_WATCHES = (TipcWatch(tipc_bearer="x"),)
+WATCH = TipcWatch(tipc_bearer="x")
 
 
 def link(ifindex: int, name: str, *, member: bool = False) -> Link:
@@ -50,23 +51,24 @@ def test_runners_that_cannot_be_run_are_refused_by_name(runner: RunnerConfig) ->
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("watch", OTHER_WATCHES)
-def test_watches_that_cannot_be_run_are_refused_by_name(watch: LinkWatchConfig) -> None:
+def test_watches_that_cannot_be_run_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(LINK_WATCHES, "tipc")
     for config in (
-        TeamConfig(link_watch=(watch,)),
-        TeamConfig(ports={"a": PortConfig(link_watch=(watch,))}),
+        TeamConfig(link_watch=(WATCH,)),
+        TeamConfig(ports={"a": PortConfig(link_watch=(WATCH,))}),
     ):
-        with pytest.raises(UnsupportedError, match=f'link_watch "{watch.name}" is not implemented yet'):
+        with pytest.raises(UnsupportedError, match='link_watch "tipc" is not implemented yet'):
             Team(config, TEAM)
 
 
-def test_a_port_configuration_that_cannot_be_run_changes_nothing() -> None:
+def test_a_port_configuration_that_cannot_be_run_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(LINK_WATCHES, "tipc")
     team = running(
         TeamConfig(runner=ActiveBackupRunner(), ports={"a": PortConfig(prio=3)}), link(5, "a", member=True)
     )
     before = team.desired, team.snapshot()
     with pytest.raises(UnsupportedError):
-        team.handle(1.0, PortConfigured("a", PortConfig(prio=9, link_watch=OTHER_WATCHES[:1])))
+        team.handle(1.0, PortConfigured("a", PortConfig(prio=9, link_watch=(WATCH,))))
     team.handle(1.0, LinkSeen(link(5, "a", member=True)))
     assert (team.desired, team.snapshot()) == before
 

@@ -8,9 +8,10 @@ from pyteam.engine.linkwatch.arp_ping import ArpPing
 from pyteam.engine.linkwatch.base import LinkWatch
 from pyteam.engine.linkwatch.ethtool import Ethtool
 from pyteam.engine.linkwatch.nsna_ping import NsnaPing
+from pyteam.engine.linkwatch.tipc import Tipc
 
 #: Third parties' are added by the daemon (entry points ``pyteam.link_watches``).
-LINK_WATCHES: dict[str, type[LinkWatch]] = {watch.name: watch for watch in (Ethtool, ArpPing, NsnaPing)}
+LINK_WATCHES: dict[str, type[LinkWatch]] = {watch.name: watch for watch in (Ethtool, ArpPing, NsnaPing, Tipc)}
 
 
 def watch_class(config: LinkWatchConfig) -> type[LinkWatch]:
