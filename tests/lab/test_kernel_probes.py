@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +12,11 @@ from typing import Any, Final
 
 import pytest
 
+from pyteam.client import Client
 from pyteam.frames import ethernet
 from pyteam.frames.ethernet import ETH_P_ARP, ETH_P_IPV6, Frame
-from tests.lab.sidebyside import PATIENCE, Side, side
+from tests.lab.sidebyside import PATIENCE, TEAM, Side, side, wait_for
+from tests.netns.anonymous import inside, namespace
 
 IPV4: Final = "10.5.0.9"
 IPV6: Final = "fd00::9"
@@ -82,12 +86,55 @@ def test_the_same_on_the_wire(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["arp_ping", "nsna_ping"])
-@pytest.mark.parametrize("contender", ["original", "ours"])
-def test_silent_loss(tmp_path: Path, name: str, contender: str) -> None:
-    with side(contender, tmp_path) as one:
+@pytest.mark.parametrize("always", [False, True])
+def test_silent_loss(tmp_path: Path, name: str, always: bool) -> None:
+    with side("ours", tmp_path) as one:
         for far in ("far1", "far2"):
-            one.do(f"sh -c 'echo 1 > /proc/sys/net/ipv4/conf/{far}/arp_ignore'", {})
+            # A kernel answers for all its addresses on all its interfaces.
+            Path(f"/proc/sys/net/ipv4/conf/{far}/arp_ignore").write_text("1")
             find(one, far)
-        one.start([], config(WATCHES[name]))
-        one.comes_to("state.runner.active_port=eth1") if contender == "ours" else None
-        del one
+        one.start([], config(WATCHES[name] | {"send_always": always}))
+        becomes(one, "runner.active_port", "eth1")
+        if always:
+            becomes(one, "ports.eth2.link_watches.up", "true")
+        one.do("ip addr flush dev far1", {})
+        becomes(one, "runner.active_port", "eth2")
+        assert item("ports.eth1.link.up") == "true"
+        assert item("ports.eth1.link_watches.up") == "false"
+        find(one, "far1")
+        if not always:
+            one.do("ip addr flush dev far2", {})
+        becomes(one, "runner.active_port", "eth1")
+        one.daemon.end()
+
+
+@pytest.mark.needs("tipc")
+def test_tipc(tmp_path: Path) -> None:
+    """A second node behind eth1, in a namespace of its own."""
+    with side("ours", tmp_path) as one, namespace() as other:
+        one.do(f"ip link set far1 netns /proc/{os.getpid()}/fd/{other}", {})
+        with inside(other):
+            one.do("ip link set far1 up", {})
+            one.do("tipc bearer enable media eth device far1", {})
+        watch = {"name": "tipc", "tipc_bearer": "eth1"}
+        one.start([], config({"name": "ethtool"}) | {"ports": {"eth1": {}}, "link_watch": watch})
+        assert item("ports.eth1.link_watches.up") == "false"
+        one.do("tipc bearer enable media eth device eth1", {})
+        becomes(one, "ports.eth1.link_watches.up", "true")
+        assert item("ports.eth1.link_watches.list.link_watch_0.tipc_bearer") == "eth1"
+        # Whoever takes over is told of the link that there is.
+        one.daemon.end(signal.SIGKILL)
+        one.start([], config(watch) | {"ports": {"eth1": {}}})
+        with inside(other):
+            one.do("tipc bearer disable media eth device far1", {})
+        becomes(one, "ports.eth1.link_watches.up", "false")
+        one.daemon.end()
+
+
+def item(path: str) -> str:
+    with Client(TEAM) as client:
+        return client.state_item_get(path)
+
+
+def becomes(one: Side, path: str, value: str) -> None:
+    wait_for(lambda: item(path) == value, lambda: f"{path} to be {value}; it says:\n{one.daemon.log}")
