@@ -112,6 +112,7 @@ def test_silent_loss(tmp_path: Path, name: str, always: bool) -> None:
 def test_tipc(tmp_path: Path) -> None:
     """A second node behind eth1, in a namespace of its own."""
     with side("ours", tmp_path) as one, namespace() as other:
+        one.do("modprobe tipc", {})
         one.do(f"ip link set far1 netns /proc/{os.getpid()}/fd/{other}", {})
         with inside(other):
             one.do("ip link set far1 up", {})

@@ -140,6 +140,7 @@ class _Life:
             name = self._document.team.device
             datapath, adopted = device.open_datapath(name, self._arguments, choice)
             try:
+                tipc.require(self._document.team, datapath.kind)
                 await self._serve(loop, datapath, adopted)
             finally:
                 self._let_go(datapath, adopted)
