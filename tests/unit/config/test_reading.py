@@ -27,6 +27,14 @@ TYPED = [
     ({"device": "team0", "debug_level": 2}, TeamConfig(device="team0", debug_level=2)),
     ({"hwaddr": "02:0:00:aB:1:"}, TeamConfig(hwaddr=bytes.fromhex("020000ab0100"))),
     ({"link_watch_policy": "all"}, TeamConfig(link_watch_policy="all")),
+    (
+        {"ports": {"a": {"link_watch_policy": "all"}, "b": {}}},
+        TeamConfig(ports={"a": PortConfig(link_watch_policy="all"), "b": PortConfig(link_watch_policy=None)}),
+    ),
+    (
+        {"link_watch": {"name": "nsna_ping", "target_host": "::1", "vlanid": 0, "send_always": True}},
+        TeamConfig(link_watch=(NsnaPingWatch(target_host="::1", vlanid=0, send_always=True),)),
+    ),
     ({"datapath": "ebpf", "receiver": "veth"}, TeamConfig(datapath="ebpf", receiver="veth")),
     ({"runner": {}}, TeamConfig()),
     (
@@ -242,6 +250,14 @@ REFUSED = [
     ('{"link_watch": {}}', 'link_watch: Failed to get link watch name. Allowed: "ethtool", '),
     ('{"link_watch": [{"name": "mii"}]}', 'link_watch[0].name: No link_watch named "mii" available.'),
     ('{"link_watch": {"name": "arp_ping"}}', 'link_watch: "target_host" is missing: IPv4 address'),
+    (
+        '{"ports": {"a": {"link_watch_policy": "some"}}}',
+        'ports.a.link_watch_policy: Only "any" or "all" are allowed but "some" found in config.',
+    ),
+    (
+        '{"link_watch": {"name": "nsna_ping", "target_host": "h", "vlanid": 4096}}',
+        'link_watch.vlanid: "vlanid" value is out of its limits.',
+    ),
     (
         '{"link_watch": {"name": "arp_ping", "target_host": "h", "vlanid": 4096}}',
         'link_watch.vlanid: "vlanid" value is out of its limits.',

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
 from scapy.packet import Raw
 
-from pyteam.frames.ethernet import ETH_P_8021AD, ETH_P_8021Q, Frame, FrameError, Vlan, parse
+from pyteam.frames.ethernet import ETH_P_8021AD, ETH_P_8021Q, Frame, FrameError, Vlan, in_vlan, parse
 
 A, B = bytes.fromhex("02000000000a"), bytes.fromhex("02000000000b")
 
@@ -65,3 +65,26 @@ def test_garbage(data: bytes) -> None:
 def test_impossible_values(frame: Frame) -> None:
     with pytest.raises(FrameError):
         frame.build()
+
+
+@pytest.mark.parametrize(
+    ("tags", "vlan"),
+    [
+        ((), None),
+        ((Vlan(0, priority=5),), None),
+        ((Vlan(0),), 0),
+        ((Vlan(7),), 7),
+        ((Vlan(7, priority=5),), 7),
+    ],
+)
+def test_a_frame_is_in_its_vlan_and_in_no_other(tags: tuple[Vlan, ...], vlan: int | None) -> None:
+    assert in_vlan(tags, vlan)
+    assert not in_vlan(tags, 8)
+    assert not in_vlan((*tags, Vlan(7), Vlan(8)), vlan)
+    assert not in_vlan((Vlan(7, protocol=ETH_P_8021AD),), 7)
+    assert not in_vlan((Vlan(7),), None)
+
+
+def test_a_tag_that_was_taken_off_is_the_outermost() -> None:
+    frame = Frame(A, B, 0x0800, b"", (Vlan(2),))
+    assert frame.behind(Vlan(1)).tags == (Vlan(1), Vlan(2))

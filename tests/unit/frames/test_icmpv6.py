@@ -17,7 +17,7 @@ from scapy.layers.inet6 import (
     ICMPv6NDOptSrcLLAddr,
     IPv6,
 )
-from scapy.layers.l2 import Ether
+from scapy.layers.l2 import Dot1Q, Ether
 from scapy.packet import Raw
 
 from pyteam.frames import ethernet, icmpv6
@@ -133,3 +133,21 @@ def test_checksum(data: bytes) -> None:
     even = data + bytes(len(data) % 2)
     assert checksum(data) == checksum(even)
     assert checksum(even + checksum(even).to_bytes(2, "big")) == 0
+
+
+def test_a_link_local_address_belongs_to_a_mac() -> None:
+    # RFC 4291, appendix A: the bit that says who gave the MAC is turned over.
+    assert icmpv6.link_local(MAC) == packed(OWN)
+    assert icmpv6.link_local(bytes.fromhex("001018aabbcc")) == packed(OTHER)
+
+
+def test_solicitation_in_a_vlan_is_what_scapy_builds() -> None:
+    group = icmpv6.solicited_node_group(packed(OTHER))
+    theirs = (
+        Ether(dst=(b"\x33\x33" + group[12:]).hex(":"), src=MAC.hex(":"))
+        / Dot1Q(vlan=7)
+        / IPv6(src=OWN, dst=socket.inet_ntop(socket.AF_INET6, group), hlim=255)
+        / ICMPv6ND_NS(tgt=OTHER)
+        / ICMPv6NDOptSrcLLAddr(lladdr=MAC.hex(":"))
+    )
+    assert icmpv6.solicitation(MAC, packed(OWN), packed(OTHER), vlan=7) == bytes(theirs)
