@@ -22,13 +22,13 @@ from pyteam.frames.ip import IPPROTO_ICMPV6
 class ArpPattern:
     """ARP of IPv4 on Ethernet. ``sender`` and ``target``: only replies of the one IP to the other.
 
-    ``vlan`` as in `pyteam.frames.ethernet.in_vlan`. None of these ``strangers``, MACs, has sent it.
+    ``vlan`` as in `pyteam.frames.ethernet.in_vlan`. No MAC in ``not_from`` has sent it.
     """
 
     vlan: int | None = None
     sender: bytes | None = None
     target: bytes | None = None
-    strangers: frozenset[bytes] = frozenset()
+    not_from: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class AdvertisementPattern:
 
     target: bytes
     vlan: int | None = None
-    strangers: frozenset[bytes] = frozenset()
+    not_from: frozenset[bytes] = frozenset()
 
 
 Pattern = ArpPattern | AdvertisementPattern
@@ -97,7 +97,7 @@ def _arp(pattern: ArpPattern) -> list[Instruction]:
     if pattern.target is not None:
         test += _are(_PAYLOAD + 24, pattern.target)
     return _alternative(
-        [*test, *_is_none(_SOURCE, pattern.strangers), *_is_none(_PAYLOAD + 8, pattern.strangers)]
+        [*test, *_is_none(_SOURCE, pattern.not_from), *_is_none(_PAYLOAD + 8, pattern.not_from)]
     )
 
 
@@ -108,7 +108,7 @@ def _na(pattern: AdvertisementPattern) -> list[Instruction]:
             *_came_in(pattern.vlan),
             *_is(_ICMPV6, 2, NEIGHBOR_ADVERTISEMENT << 8),
             *_are(_ICMPV6 + 8, pattern.target),
-            *_is_none(_SOURCE, pattern.strangers),
+            *_is_none(_SOURCE, pattern.not_from),
         ]
     )
 

@@ -74,7 +74,7 @@ def na(
 
 
 REPLY = Arp(arp.REPLY, THEIRS, TARGET, OURS, SOURCE)
-STRANGERS = frozenset({OURS, bytes.fromhex("0200000000a1")})
+OWN_MACS = frozenset({OURS, bytes.fromhex("0200000000a1")})
 MACS = st.sampled_from([OURS, THEIRS, bytes.fromhex("0200000000a1"), bytes.fromhex("0200000100a0")])
 IPS = st.sampled_from([TARGET, SOURCE, bytes(4)])
 VLANS = st.sampled_from([None, 0, 7, 4095])
@@ -97,8 +97,8 @@ def test_of_arp_exactly_what_is_wanted_comes_in(
     message: Arp, tags: tuple[Vlan, ...], source: bytes, vlan: int | None, validates: bool, padding: bytes
 ) -> None:
     wanted = in_vlan(tags, vlan) and message.operation in (arp.REQUEST, arp.REPLY)
-    wanted = wanted and not {source, message.sender_mac} & STRANGERS
-    pattern = ArpPattern(vlan, strangers=STRANGERS)
+    wanted = wanted and not {source, message.sender_mac} & OWN_MACS
+    pattern = ArpPattern(vlan, not_from=OWN_MACS)
     if validates:
         pattern = replace(pattern, sender=TARGET, target=SOURCE)
         wanted = wanted and message.operation == arp.REPLY
@@ -116,9 +116,9 @@ def test_of_arp_exactly_what_is_wanted_comes_in(
 def test_of_advertisements_those_of_the_target_come_in(
     tags: tuple[Vlan, ...], source: bytes, vlan: int | None, target: bytes, hops: int, kind: int
 ) -> None:
-    wanted = in_vlan(tags, vlan) and source not in STRANGERS
+    wanted = in_vlan(tags, vlan) and source not in OWN_MACS
     wanted = wanted and (target, hops, kind) == (TARGET6, 255, 136)
-    pattern = AdvertisementPattern(TARGET6, vlan, STRANGERS)
+    pattern = AdvertisementPattern(TARGET6, vlan, OWN_MACS)
     frame = na(target, *tags, source=source, hops=hops, kind=kind)
     assert passes([pattern], frame) is wanted
     assert not passes([pattern], frame, kind=OUTGOING)
@@ -151,7 +151,7 @@ def test_data_does_not_come_in(ethertype: int, payload: bytes) -> None:
 def test_data_costs_a_few_steps() -> None:
     """Load the protocol, and neither of two: behind that the filter may be as long as it likes."""
     short = [(0x20, 0, 0, AD), (0x15, 1, 0, ETH_P_ARP)]
-    code = list(struct.iter_unpack("=HBBI", program([ArpPattern(strangers=frozenset(map(mac, range(200))))])))
+    code = list(struct.iter_unpack("=HBBI", program([ArpPattern(not_from=frozenset(map(mac, range(200))))])))
     assert code[:2] == short
     at = 2 + 1 + code[2][3]
     assert code[at:] == [(0x15, 1, 0, ETH_P_IPV6), (0x05, 0, 0, 0), (0x06, 0, 0, 0)]

@@ -45,7 +45,7 @@ class ArpPing(Probe):
 
     def listens_for(self, around: Surroundings) -> Pattern | None:
         if not self._validates(around):
-            return ArpPattern(self.config.vlanid, strangers=around.own)
+            return ArpPattern(self.config.vlanid, not_from=around.own)
         if self._target is None or self._source is None:
             return None
         return ArpPattern(self.config.vlanid, self._target, self._source, around.own)
