@@ -252,6 +252,26 @@ def test_our_own_arp_is_none() -> None:
     assert not found.port("b").up
 
 
+@pytest.mark.parametrize("validates", [False, True])
+def test_a_port_that_waits_hears_what_a_switch_floods(validates: bool) -> None:
+    """It came in over the cable of that port; and so old configurations keep their backup."""
+    neighbour = Neighbour(silent={"b"})
+    found = host(team(watch(validate_inactive=validates)), neighbour)
+    found.advance(0.35)
+    assert found.active == "a"
+    for _ in range(8):
+        found.advance(0.1)
+        found.hear("b", last(found, "a").build())
+        found.hear("a", last(found, "a").build())
+    assert found.port("b").up is not validates
+    neighbour.silent.add("a")
+    for _ in range(3):
+        found.hear("a", last(found, "a").build())
+        found.advance(0.1)
+    assert not found.port("a").up, "its own echo kept it up"
+    assert found.active == ("" if validates else "b")
+
+
 @pytest.mark.parametrize("kind", WATCHES)
 def test_in_a_vlan(kind: type[Any]) -> None:
     neighbour = Neighbour()

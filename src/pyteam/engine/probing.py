@@ -131,7 +131,11 @@ class _Scene:
         self._own = frozenset({*self._macs.values(), *permanent, *current, self._team} - {b""})
 
     def around(self, port: Port) -> Surroundings:
-        return Surroundings(port.ifindex in self.carrying, self._macs[port.ifindex], self._own)
+        mac, enabled = self._macs[port.ifindex], port.ifindex in self.carrying
+        # What the carrying port asks and a switch floods has come in over the cable of one that waits. While
+        # all ask, that would be each other's echo.
+        waits = self.carrying and not enabled
+        return Surroundings(enabled, mac, frozenset({mac}) if waits else self._own)
 
     def _mac(self, port: Link) -> bytes:
         """From which it asks."""

@@ -15,7 +15,7 @@ from pyteam.frames.pattern import ArpPattern, Pattern
 
 
 class ArpPing(Probe):
-    """Any ARP is a sign of life, but our own; where it validates, only the target's reply to us is."""
+    """Any ARP that comes in is a sign of life, an echo is none; or only the target's reply is one."""
 
     name: ClassVar[str] = "arp_ping"
     config: ArpPingWatch

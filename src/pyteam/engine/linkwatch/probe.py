@@ -42,7 +42,7 @@ class Surroundings:
     enabled: bool
     #: Questions come from here.
     mac: bytes
-    #: Every MAC of the team and its ports: who has one of these is no neighbour.
+    #: Our own MACs: a frame from one of these proves nothing here.
     own: frozenset[bytes]
 
 
