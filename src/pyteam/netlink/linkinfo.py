@@ -6,6 +6,7 @@ Owns the decoding of RTM_NEWLINK (linux/if_link.h). Pure: knows no socket.
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,6 +47,9 @@ _IFINFO: Final = struct.Struct("=BxHiII")
 HEADER_SIZE: Final = _IFINFO.size
 #: The head of struct rtnl_link_stats64.
 _COUNTERS: Final = struct.Struct("=4Q")
+#: What stands for a number that the kernel does not tell.
+_ZERO: Final = nl.from_u32(0)
+_ONE: Final = nl.from_u32(1)
 COUNTERS: Final = ("rx_packets", "tx_packets", "rx_bytes", "tx_bytes")
 IFINDEX_MAX: Final = 0x7FFFFFFF
 
@@ -120,36 +124,35 @@ def peek(payload: bytes) -> tuple[int, int, str]:
     return family, ifindex, ""
 
 
-def is_partial(payload: bytes) -> bool:
-    """Wireless drivers send their own events as RTM_NEWLINK without the attributes of the link."""
-    return any(kind == IFLA_WIRELESS for kind, _ in nl.walk(payload, HEADER_SIZE))
-
-
 def decode(payload: bytes) -> LinkInfo:
     """The payload of an RTM_NEWLINK. Raises `NetlinkFormatError`."""
-    _, _, ifindex, flags, _ = _header(payload)
+    return _decode(payload, nl.attributes(payload, HEADER_SIZE))
+
+
+def decode_event(payload: bytes) -> LinkInfo | None:
+    """As `decode`; None for an event of a wireless driver, which lacks the attributes of the link."""
     found = nl.attributes(payload, HEADER_SIZE)
+    return None if IFLA_WIRELESS in found else _decode(payload, found)
+
+
+def _decode(payload: bytes, found: Mapping[int, bytes]) -> LinkInfo:
+    _, _, ifindex, flags, _ = _header(payload)
     info = nl.attributes(found.get(IFLA_LINKINFO, b""))
-
-    def u32(kind: int, default: int = 0) -> int:
-        value = found.get(kind)
-        return default if value is None else nl.to_u32(value)
-
     netnsid = found.get(IFLA_LINK_NETNSID)
     return LinkInfo(
         ifindex=ifindex,
         name=nl.to_text(found.get(IFLA_IFNAME, b"")),
         address=found.get(IFLA_ADDRESS, b""),
         permanent_address=found.get(IFLA_PERM_ADDRESS, b""),
-        mtu=u32(IFLA_MTU),
+        mtu=nl.to_u32(found.get(IFLA_MTU, _ZERO)),
         flags=flags,
-        master=u32(IFLA_MASTER),
-        link=u32(IFLA_LINK),
+        master=nl.to_u32(found.get(IFLA_MASTER, _ZERO)),
+        link=nl.to_u32(found.get(IFLA_LINK, _ZERO)),
         link_netnsid=None if netnsid is None else nl.to_s32(netnsid),
         kind=nl.to_text(info.get(IFLA_INFO_KIND, b"")),
         alias=nl.to_text(found.get(IFLA_IFALIAS, b"")),
-        num_tx_queues=u32(IFLA_NUM_TX_QUEUES, 1),
-        promiscuity=u32(IFLA_PROMISCUITY),
+        num_tx_queues=nl.to_u32(found.get(IFLA_NUM_TX_QUEUES, _ONE)),
+        promiscuity=nl.to_u32(found.get(IFLA_PROMISCUITY, _ZERO)),
         phys_port_id=found.get(IFLA_PHYS_PORT_ID, b""),
         carrier_on=found.get(IFLA_CARRIER, b"\0") != b"\0",
     )
@@ -167,9 +170,15 @@ def decode_statistics(payload: bytes) -> dict[str, int]:
 
 
 def to_link(
-    info: LinkInfo, *, member: bool, permanent_address: bytes | None = None, speed: int = 0, duplex: int = 0
+    info: LinkInfo,
+    *,
+    member: bool,
+    permanent_address: bytes | None = None,
+    speed: int = 0,
+    duplex: int = 0,
+    carrier: bool | None = None,
 ) -> Link:
-    """The engine's view. ``speed`` in Mb/s.
+    """The engine's view. ``speed`` in Mb/s; ``carrier`` where somebody knows better.
 
     ``permanent_address`` None: the hardware's where the kernel tells it, else the current one, which
     is right only for an interface that no team has changed; for a port pass the remembered one.
@@ -181,7 +190,7 @@ def to_link(
         permanent_address=permanent_address or info.permanent_address or info.address,
         mtu=info.mtu,
         up=info.up,
-        carrier=info.carrier,
+        carrier=info.carrier if carrier is None else carrier,
         speed=speed,
         duplex=duplex,
         member=member,

@@ -76,8 +76,8 @@ class LinkTable:
             if message.kind == RTM_DELLINK:
                 self._known.pop(ifindex, None)
                 self._report(LinkGone(ifindex))
-            elif not linkinfo.is_partial(message.payload):
-                self._see(linkinfo.decode(message.payload), wanted)
+            elif (link := linkinfo.decode_event(message.payload)) is not None:
+                self._see(link, wanted)
 
     def take(self) -> list[Change]:
         """What has changed since the last call; of several states of an interface only the last.

@@ -11,7 +11,7 @@ import struct
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from pyteam.errors import PyteamError
 
@@ -39,14 +39,14 @@ NLA_TYPE_MASK: Final = 0x3FFF
 _HEADER: Final = struct.Struct("=IHHII")
 _ATTRIBUTE: Final = struct.Struct("=HH")
 HEADER_SIZE: Final = _HEADER.size
+ATTRIBUTE_SIZE: Final = _ATTRIBUTE.size
 
 
 class NetlinkFormatError(PyteamError, ValueError):
     """Bytes that are no netlink, or a value that does not fit into it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One message; ``payload`` starts behind the header and has no trailing padding."""
 
     kind: int
@@ -125,18 +125,38 @@ def walk(data: bytes, offset: int = 0) -> Iterator[tuple[int, bytes]]:
     """The attributes from ``offset`` on, as type (without its flag bits) and value, in order."""
     end = len(data)
     while offset < end:
-        if end - offset < _ATTRIBUTE.size:
-            raise NetlinkFormatError(f"netlink attribute header cut short: {end - offset} of 4 bytes")
-        length, kind = _ATTRIBUTE.unpack_from(data, offset)
-        if not _ATTRIBUTE.size <= length <= end - offset:
-            raise NetlinkFormatError(f"netlink attribute {kind}: length {length}, {end - offset} bytes left")
-        yield kind & NLA_TYPE_MASK, data[offset + _ATTRIBUTE.size : offset + length]
+        length, kind = _attribute_at(data, offset, end)
+        yield kind & NLA_TYPE_MASK, data[offset + ATTRIBUTE_SIZE : offset + length]
         offset += length + (-length % 4)
 
 
 def attributes(data: bytes, offset: int = 0) -> dict[int, bytes]:
     """The attributes from ``offset`` on by type; of a repeated one the last, as the kernel reads."""
-    return dict(walk(data, offset))
+    # `walk` in one loop, without its checks where they hold: a message about a link has 40 attributes, and
+    # while a cut cable waits this is a third of the time.
+    found = {}
+    end = len(data)
+    unpack = _ATTRIBUTE.unpack_from
+    while end - offset >= ATTRIBUTE_SIZE:
+        length, kind = unpack(data, offset)
+        stop = offset + length
+        if length < ATTRIBUTE_SIZE or stop > end:
+            break
+        found[kind & NLA_TYPE_MASK] = data[offset + ATTRIBUTE_SIZE : stop]
+        offset = stop + (-length % 4)
+    if offset < end:
+        _attribute_at(data, offset, end)
+    return found
+
+
+def _attribute_at(data: bytes, offset: int, end: int) -> tuple[int, int]:
+    """Length and type of the attribute there."""
+    if end - offset < ATTRIBUTE_SIZE:
+        raise NetlinkFormatError(f"netlink attribute header cut short: {end - offset} of 4 bytes")
+    length, kind = _ATTRIBUTE.unpack_from(data, offset)
+    if not ATTRIBUTE_SIZE <= length <= end - offset:
+        raise NetlinkFormatError(f"netlink attribute {kind}: length {length}, {end - offset} bytes left")
+    return length, kind
 
 
 def to_u8(value: bytes) -> int:
@@ -144,7 +164,7 @@ def to_u8(value: bytes) -> int:
 
 
 def to_u32(value: bytes) -> int:
-    return int.from_bytes(_sized(value, 4), sys.byteorder)
+    return int.from_bytes(value if len(value) == 4 else _sized(value, 4), sys.byteorder)
 
 
 def to_s32(value: bytes) -> int:

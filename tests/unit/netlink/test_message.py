@@ -77,6 +77,17 @@ def test_garbage_is_refused_with_our_error_only(data: bytes) -> None:
             read(data)
 
 
+@given(st.binary(max_size=60))
+def test_attributes_are_what_a_walk_finds(data: bytes) -> None:
+    def outcome(read: Callable[[bytes], dict[int, bytes]]) -> object:
+        try:
+            return read(data)
+        except nl.NetlinkFormatError as error:
+            return str(error)
+
+    assert outcome(nl.attributes) == outcome(lambda raw: dict(nl.walk(raw)))
+
+
 @given(st.sampled_from([nl.NLMSG_ERROR, nl.NLMSG_DONE]), u16, st.binary(max_size=80))
 def test_garbage_in_an_answer(kind: int, flags: int, payload: bytes) -> None:
     try:

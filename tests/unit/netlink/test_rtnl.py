@@ -191,7 +191,7 @@ def test_what_the_kernel_left_out_has_its_default() -> None:
 
 @given(st.binary(max_size=120))
 def test_garbage(payload: bytes) -> None:
-    for read in (linkinfo.decode, linkinfo.peek, linkinfo.is_partial, decode_address):
+    for read in (linkinfo.decode, linkinfo.peek, linkinfo.decode_event, decode_address):
         for data in (payload, linkinfo.header(1) + payload):
             with suppress(nl.NetlinkFormatError):
                 read(data)
