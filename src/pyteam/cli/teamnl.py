@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from pyteam.cli import teamnl_text as text
@@ -105,7 +105,7 @@ def _setoption(request: Request) -> Output:
     value = request.word(1, "setoption", "value")
     option = request.option(name)
     try:
-        wanted = replace(option, value=parse_value(value, option.type))
+        wanted = option._replace(value=parse_value(value, option.type))
     except OverflowError as error:
         raise Refused(errno.ERANGE, "") from error
     except ValueError as error:
@@ -168,11 +168,11 @@ def _blocks(
     ours |= {link.ifindex for link in (*before.values(), *links.values()) if link.master == device.ifindex}
     seen = {change.ifindex for change in changes if isinstance(change, LinkInfo)} & ours
     if ports:
-        shown = [Port.of(replace(port, changed=True), names.get(i, "")) for i, port in ports.items()]
+        shown = [Port.of(port._replace(changed=True), names.get(i, "")) for i, port in ports.items()]
         if everything:
             shown += [port for port in device.ports() if port.ifindex not in ports]
         yield from _block("ports", map(text.port_line, shown))
-    there = [replace(option, changed=True) for option in options.values() if not option.removed]
+    there = [option._replace(changed=True) for option in options.values() if not option.removed]
     if there:
         if everything:
             there += [option for option in device.options() if option.key not in options]

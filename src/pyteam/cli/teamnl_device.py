@@ -65,7 +65,7 @@ class KernelDevice:
         return [replace(port, changed=False) for port in self._team.ports()]
 
     def options(self) -> list[OptionState]:
-        return [replace(option, changed=False) for option in self._team.options()]
+        return [option._replace(changed=False) for option in self._team.options()]
 
     def write(self, option: OptionState) -> None:
         self._team.write(option)

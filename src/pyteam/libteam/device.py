@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from types import TracebackType
 from typing import Final, Self
@@ -177,7 +177,7 @@ class Team:
 
     def set(self, name: str, value: OptionValue, *, port: str | int = 0, index: int = 0) -> None:
         """Change the value of an option; its type is the driver's. ENOENT as of `option`."""
-        self.write(replace(self.option(name, port=port, index=index), value=value))
+        self.write(self.option(name, port=port, index=index)._replace(value=value))
 
     def write(self, *options: OptionState) -> None:
         """Set options that were read before, in one request; after an error those before it stay set."""

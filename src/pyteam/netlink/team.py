@@ -76,15 +76,17 @@ class TeamFamily:
 
         ENOENT: no such option, port or index, or its type is another. The rest is the option's own.
         """
-        names = ", ".join(f"{option.key.name} = {option.value!r}" for option in options[:2])
-        names += f" and {len(options) - 2} more" if len(options) > 2 else ""
         payload = team.encode_set(ifindex, options)
         try:
-            self._transport.request(self.family.number, payload, what=f"cannot set {names} of team {ifindex}")
+            self._transport.request(self.family.number, payload, what="cannot set options")
         except NetlinkError as error:
-            # One is set; then the driver tells the change group, passes on that nobody is in it, and stops.
             if error.errno != errno.ESRCH:
-                raise
+                # Put into words only now: a request goes out between a cut and its consequence.
+                names = ", ".join(f"{option.key.name} = {option.value!r}" for option in options[:2])
+                names += f" and {len(options) - 2} more" if len(options) > 2 else ""
+                what = f"cannot set {names} of team {ifindex}"
+                raise NetlinkError(error.errno or 0, what, error.reason) from None
+            # One is set; then the driver tells the change group, passes on that nobody is in it, and stops.
             if len(options) > 1:
                 self.set(ifindex, *options[1:])
 

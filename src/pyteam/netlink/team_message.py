@@ -5,8 +5,9 @@ Owns include/uapi/linux/if_team.h. Must not know a socket, or what an option doe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from pyteam.netlink import genl
@@ -66,8 +67,7 @@ _TYPES: Final = {coding.number: type_ for type_, coding in _CODINGS.items()}
 _PYTHON: Final = {Type.U32: int, Type.STRING: str, Type.BOOL: bool, Type.BINARY: bytes, Type.S32: int}
 
 
-@dataclass(frozen=True, slots=True)
-class OptionState:
+class OptionState(NamedTuple):
     """One instance of an option. ``array``: it is one of many, and ``key.array_index`` says which.
 
     ``changed``: since somebody, whoever it was, last asked for the list. ``removed``: it goes away.
@@ -81,8 +81,7 @@ class OptionState:
     removed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PortState:
+class PortState(NamedTuple):
     """A port as the driver sees it; ``changed`` and ``removed`` as of `OptionState`.
 
     ``speed`` in Mb/s and ``duplex`` as of `pyteam.link.Link`; both 0 while the link is down.
@@ -119,54 +118,60 @@ def encode_set(ifindex: int, options: Iterable[OptionState]) -> bytes:
         TEAM_CMD_OPTIONS_SET,
         VERSION,
         nl.attribute(TEAM_ATTR_TEAM_IFINDEX, nl.from_u32(ifindex)),
-        nl.nested(TEAM_ATTR_LIST_OPTION, *map(_encode_option, options)),
+        nl.nested(TEAM_ATTR_LIST_OPTION, *(_encode_option(*option[:4]) for option in options)),
     )
 
 
-def _encode_option(option: OptionState) -> bytes:
-    key, coding = option.key, _CODINGS[option.type]
+@lru_cache(typed=True)
+def _encode_option(key: OptionKey, type_: Type, value: OptionValue, array: bool) -> bytes:
+    # Kept, since ports take turns: the same few options are set again in each cut, and traffic waits.
     name = nl.from_text(key.name)
     if len(name) > NAME_MAX + 1:
         raise nl.NetlinkFormatError(f"option name {key.name!r}: longer than {NAME_MAX} bytes")
     parts = [
         nl.attribute(TEAM_ATTR_OPTION_NAME, name),
-        nl.attribute(TEAM_ATTR_OPTION_TYPE, nl.from_u8(coding.number)),
-        _encode_value(option),
+        nl.attribute(TEAM_ATTR_OPTION_TYPE, nl.from_u8(_CODINGS[type_].number)),
+        _encode_value(key.name, type_, value),
     ]
     if key.port:
         parts.append(nl.attribute(TEAM_ATTR_OPTION_PORT_IFINDEX, nl.from_u32(key.port)))
-    if option.array:
+    if array:
         parts.append(nl.attribute(TEAM_ATTR_OPTION_ARRAY_INDEX, nl.from_u32(key.array_index)))
     return nl.nested(TEAM_ATTR_ITEM_OPTION, *parts)
 
 
-def _encode_value(option: OptionState) -> bytes:
-    if type(option.value) is not _PYTHON[option.type]:
-        raise nl.NetlinkFormatError(f"option {option.key.name!r}: {option.value!r} is no {option.type}")
-    if option.type is Type.BOOL and not option.value:
+def _encode_value(name: str, type_: Type, value: OptionValue) -> bytes:
+    if type(value) is not _PYTHON[type_]:
+        raise nl.NetlinkFormatError(f"option {name!r}: {value!r} is no {type_}")
+    if type_ is Type.BOOL and not value:
         return b""
-    return nl.attribute(TEAM_ATTR_OPTION_DATA, _CODINGS[option.type].encode(option.value))
+    return nl.attribute(TEAM_ATTR_OPTION_DATA, _CODINGS[type_].encode(value))
 
 
-def decode(payload: bytes) -> Lists:
+def decode(payload: bytes, *, marks: bool = True) -> Lists:
     """The payload of a message of the family. Raises `NetlinkFormatError`.
 
-    An option of a type that this version does not know is passed over.
+    An option of a type that this version does not know is passed over. ``marks`` False: no ``changed``.
     """
     _, attributes = genl.unpack(payload)
     found = nl.attributes(attributes)
     ifindex = found.get(TEAM_ATTR_TEAM_IFINDEX)
-    items = (nl.attributes(item) for _, item in nl.walk(found.get(TEAM_ATTR_LIST_OPTION, b"")))
     return Lists(
-        ifindex=0 if ifindex is None else nl.to_u32(ifindex),
-        options=tuple(option for item in items if (option := _decode_option(item))),
-        ports=tuple(
-            _decode_port(nl.attributes(item)) for _, item in nl.walk(found.get(TEAM_ATTR_LIST_PORT, b""))
+        0 if ifindex is None else nl.to_u32(ifindex),
+        tuple(
+            option for item in _items(found, TEAM_ATTR_LIST_OPTION) if (option := _decode_option(item, marks))
         ),
+        tuple(_decode_port(item, marks) for item in _items(found, TEAM_ATTR_LIST_PORT)),
     )
 
 
-def _decode_option(item: dict[int, bytes]) -> OptionState | None:
+def _items(found: Mapping[int, bytes], kind: int) -> list[dict[int, bytes]]:
+    """The attributes of each item of a list."""
+    there = found.get(kind)
+    return [nl.attributes(item) for _, item in nl.walk(there)] if there else []
+
+
+def _decode_option(item: dict[int, bytes], marks: bool) -> OptionState | None:
     number = nl.to_u8(item.get(TEAM_ATTR_OPTION_TYPE, b""))
     type_ = _TYPES.get(number)
     if type_ is None:
@@ -187,12 +192,12 @@ def _decode_option(item: dict[int, bytes]) -> OptionState | None:
         type=type_,
         value=_PYTHON[type_]() if data is None else _CODINGS[type_].decode(data),
         array=index is not None,
-        changed=TEAM_ATTR_OPTION_CHANGED in item,
+        changed=marks and TEAM_ATTR_OPTION_CHANGED in item,
         removed=removed,
     )
 
 
-def _decode_port(item: dict[int, bytes]) -> PortState:
+def _decode_port(item: dict[int, bytes], marks: bool) -> PortState:
     speed = item.get(TEAM_ATTR_PORT_SPEED)
     duplex = item.get(TEAM_ATTR_PORT_DUPLEX)
     return PortState(
@@ -200,6 +205,6 @@ def _decode_port(item: dict[int, bytes]) -> PortState:
         link_up=TEAM_ATTR_PORT_LINKUP in item,
         speed=0 if speed is None else nl.to_u32(speed),
         duplex=0 if duplex is None else nl.to_u8(duplex),
-        changed=TEAM_ATTR_PORT_CHANGED in item,
+        changed=marks and TEAM_ATTR_PORT_CHANGED in item,
         removed=TEAM_ATTR_PORT_REMOVED in item,
     )

@@ -7,7 +7,6 @@ matter when several wait. Must not know a socket.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from pyteam.netlink import message as nl
 from pyteam.netlink import team_message as team
@@ -45,7 +44,7 @@ class TeamTable:
         self.learn(there)
         self._changes = unreported
         for key in before.keys() - self._known.keys():
-            self._report(replace(before[key], removed=True))
+            self._report(before[key]._replace(removed=True))
         for key, item in self._known.items():
             if item != before.get(key):
                 self._report(item)
@@ -55,11 +54,11 @@ class TeamTable:
         for message in nl.messages(datagram):
             if message.kind != self._number:
                 continue
-            lists = team.decode(message.payload)
+            lists = team.decode(message.payload, marks=False)
             if lists.ifindex == self._ifindex:
                 items: tuple[Change, ...] = (*lists.options, *lists.ports)
                 for item in items:
-                    self._see(_plain(item))
+                    self._see(item)
 
     def take(self) -> list[Change]:
         """What has changed since the last call."""
@@ -87,4 +86,4 @@ def _key(item: Change) -> OptionKey | int:
 
 
 def _plain(item: Change) -> Change:
-    return replace(item, changed=False) if item.changed else item
+    return item._replace(changed=False) if item.changed else item

@@ -68,6 +68,16 @@ def test_nobody_in_the_change_group_is_no_failure(driver: Driver, family: TeamFa
     family.set(2, MODE)
 
 
+def test_nor_does_it_keep_the_rest_from_being_set(driver: Driver, family: TeamFamily) -> None:
+    count = OptionState(OptionKey("mcast_rejoin_count"), Type.U32, 1)
+    driver.script += [errno.ESRCH, []]
+    family.set(2, MODE, count)
+    assert [message.payload for message in driver.asked[-2:]] == [
+        team.encode_set(2, [MODE, count]),
+        team.encode_set(2, [count]),
+    ]
+
+
 def test_a_refusal_says_what_was_tried(driver: Driver, family: TeamFamily) -> None:
     driver.script.append(errno.EBUSY)
     with pytest.raises(NetlinkError, match="cannot set mode = 'random' of team 2: Device or resource busy"):

@@ -156,6 +156,13 @@ def test_what_netlink_cannot_carry(option: OptionState) -> None:
         team.encode_set(2, [option])
 
 
+def test_what_was_sent_before_is_no_excuse() -> None:
+    key = OptionKey("count")
+    team.encode_set(2, [OptionState(key, Type.U32, 1)])
+    with pytest.raises(nl.NetlinkFormatError):
+        team.encode_set(2, [OptionState(key, Type.U32, True)])
+
+
 def item(*attributes: bytes) -> bytes:
     lists = nl.nested(2, nl.nested(1, *attributes))
     return team.encode_get(2, 5) + lists
