@@ -84,17 +84,19 @@ class Addresses:
             if ifindex in self._ports and self._team.value is not None:
                 self._ports[ifindex].want(self._team.value)
 
-    def see(self, link: Link) -> None:
-        """The team device or a port has this address now."""
-        if link.ifindex == self._ifindex:
-            if self._team.see(link.address):
-                self._team.accept()
-                self.chosen = True
-                self._follow()
-        elif (wish := self._ports.get(link.ifindex)) is not None:
-            outside = wish.see(link.address)
-            if outside and self._policy == "only_active" and wish.value is not None:
-                wish.accept()
+    def see(self, link: Link) -> bool:
+        """The team device or a port has this address now. True when another is wanted because of it."""
+        ours = link.ifindex == self._ifindex
+        wish = self._team if ours else self._ports.get(link.ifindex)
+        if wish is None or not wish.see(link.address):
+            return False
+        if ours:
+            wish.accept()
+            self.chosen = True
+            self._follow()
+        elif self._policy == "only_active" and wish.value is not None:
+            wish.accept()
+        return True
 
     def wanted(self) -> Mapping[int, bytes]:
         """MACs by ifindex, where there is a wish."""

@@ -30,7 +30,7 @@ class Port:
         self.name = name
         self.config = config
         self.asked = asked
-        self.link: Link | None = None
+        self.link = None
         self.joined = 0
         #: What the watches say together.
         self.up = False
@@ -43,19 +43,26 @@ class Port:
         self._set()
 
     @property
-    def ifindex(self) -> int:
-        """0 while there is no such interface."""
-        return self.link.ifindex if self.link else 0
+    def link(self) -> Link | None:
+        """The interface as it was last seen; None: there is no such."""
+        return self._link
+
+    @link.setter
+    def link(self, link: Link | None) -> None:
+        # Taken over once, read a dozen times by each decision.
+        self._link = link
+        #: 0 while there is no such interface.
+        self.ifindex = link.ifindex if link else 0
+        #: The raw link.
+        self.usable = link is not None and link.usable
+        #: In Mb/s; 0 when unknown.
+        self.speed = link.speed if link and link.speed != SPEED_UNKNOWN else 0
+        self.duplex = int(link is not None and link.duplex == DUPLEX_FULL)
 
     @property
     def desired(self) -> bool:
         """It should be a port now."""
-        return bool(self.link) and not self.released and not self._refused
-
-    @property
-    def usable(self) -> bool:
-        """The raw link."""
-        return bool(self.link and self.link.usable)
+        return self._link is not None and not self.released and not self._refused
 
     @property
     def prio(self) -> int:
@@ -64,15 +71,6 @@ class Port:
     @property
     def sticky(self) -> bool:
         return self.config.sticky
-
-    @property
-    def speed(self) -> int:
-        """In Mb/s; 0 when unknown."""
-        return self.link.speed if self.link and self.link.speed != SPEED_UNKNOWN else 0
-
-    @property
-    def duplex(self) -> int:
-        return int(bool(self.link and self.link.duplex == DUPLEX_FULL))
 
     @property
     def probes(self) -> bool:

@@ -7,7 +7,8 @@ What a port is worth, who is active and who has which MAC is decided next door (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
 from typing import Final
 
 from pyteam.config import PortConfig, TeamConfig
@@ -45,6 +46,7 @@ from pyteam.options import OptionKey, OptionValue
 #: A time that has always passed already.
 _NOW: Final = 0.0
 _NOTHING: Final = Actual(0)
+_JOINED: Final = attrgetter("joined")
 
 
 class Team:
@@ -138,8 +140,9 @@ class Team:
                 )
         compare = self._started and self._disagrees(event)
         if relevant and self._started:
-            self._decide()
-            desired = self._wanted()
+            joined = self._joined()
+            self._decide(joined)
+            desired = self._wanted(self._candidates(joined))
             if desired != self._desired:
                 self._desired, compare = desired, True
         messages = tuple(self._messages)
@@ -197,8 +200,7 @@ class Team:
     def _link_seen(self, now: float, link: Link) -> bool:
         self._links[link.ifindex] = link
         if link.ifindex == self.ifindex:
-            self._addresses.see(link)
-            return True
+            return self._addresses.see(link)
         port = self._by_ifindex.get(link.ifindex)
         if port is not None and not port.joined and port.name != link.name:
             # A port takes its new name along; what is none yet was wanted for its name alone.
@@ -208,7 +210,8 @@ class Team:
             port.forgive()
             port = None
         port = port or self._claim(link)
-        if port is None:
+        if port is None or (port.joined and port.link == link):
+            # A cut is told several times over, and in between there may be another that waits for us.
             return False
         self._update(now, port, link)
         return True
@@ -353,8 +356,7 @@ class Team:
         port.combine(self._config.link_watch_policy)
         return bool(lines)
 
-    def _decide(self) -> None:
-        ports = self._joined()
+    def _decide(self, ports: Sequence[Port]) -> None:
         self._runner.decide(ports)
         if self._active != self._runner.active:
             self._active = self._runner.active
@@ -364,16 +366,17 @@ class Team:
                 if port.ifindex == self._active:
                     self._info(f'Changed active port to "{port.name}".')
 
-    def _wanted(self) -> Desired:
-        ports = self._candidates()
+    def _wanted(self, ports: Sequence[Port]) -> Desired:
         options: dict[OptionKey, OptionValue] = {MODE: self._runner.mode}
-        options |= {OptionKey(name): value for name, value in self._settings.wanted().items()}
+        for name, value in self._settings.wanted().items():
+            options[OptionKey(name)] = value
         for port in ports:
-            settings = port.settings.wanted()
-            options |= {OptionKey(name, port.ifindex): value for name, value in settings.items()}
-            options[OptionKey("user_linkup", port.ifindex)] = port.up
+            ifindex = port.ifindex
+            for name, value in port.settings.wanted().items():
+                options[OptionKey(name, ifindex)] = value
+            options[OptionKey("user_linkup", ifindex)] = port.up
             if port.probes:
-                options[OptionKey("user_linkup_enabled", port.ifindex)] = True
+                options[OptionKey("user_linkup_enabled", ifindex)] = True
         options.update(self._runner.options(ports))
         return Desired(
             members=frozenset(port.ifindex for port in ports),
@@ -394,14 +397,12 @@ class Team:
 
     def _joined(self) -> list[Port]:
         """Oldest first."""
-        joined = (port for port in self._by_ifindex.values() if port.joined)
-        return sorted(joined, key=lambda port: port.joined)
+        return sorted([port for port in self._by_ifindex.values() if port.joined], key=_JOINED)
 
-    def _candidates(self) -> list[Port]:
+    def _candidates(self, joined: Sequence[Port]) -> Sequence[Port]:
         """Those that should be ports: joined ones first, then in the order of the configuration."""
-        joined = self._joined()
         # A port that was renamed is there under each of its names.
-        waiting = {port.ifindex: port for port in self._ports.values() if port.desired and not port.joined}
+        waiting = {port.ifindex: port for port in self._ports.values() if not port.joined and port.desired}
         if not joined and not self._addresses.chosen:
             # Nobody gives the team its MAC but the first port, so that one must be in before the others.
             return list(waiting.values())[:1]

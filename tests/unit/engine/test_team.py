@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from time import perf_counter
 
 import pytest
@@ -153,3 +153,16 @@ def test_unrelated_links_cost_no_more_on_a_busy_host() -> None:
 
     # Had it looked at all interfaces, it would be a hundred times.
     assert min(cost(5000) for _ in range(3)) < 10 * min(cost(10) for _ in range(3))
+
+
+def test_a_port_seen_as_it_was_is_compared_but_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    a = link(10, "a", member=True)
+    team = running(TeamConfig(ports={"a": PortConfig()}), link(TEAM, "team0"), a)
+    monkeypatch.setattr(team, "_decide", None)
+    assert not team.handle(1.0, LinkSeen(a)).compare
+    # The same news twice, and still another MAC than the team's: the first repair may have failed.
+    assert team.desired.addresses[10] == a.address
+    monkeypatch.undo()
+    moved = replace(a, address=bytes(6))
+    for _ in range(2):
+        assert team.handle(1.0, LinkSeen(moved)).compare
