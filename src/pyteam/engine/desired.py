@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pyteam.options import OptionKey, OptionValue
 
@@ -57,8 +58,7 @@ class RemovePort:
     ifindex: int
 
 
-@dataclass(frozen=True, slots=True)
-class SetOption:
+class SetOption(NamedTuple):
     key: OptionKey
     value: OptionValue
 

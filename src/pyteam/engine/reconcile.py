@@ -6,9 +6,10 @@ and repairs what somebody else changed. It must not know why something is desire
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, TypeVar
+from operator import itemgetter
+from typing import Final
 
 from pyteam.engine.desired import (
     Actual,
@@ -23,9 +24,6 @@ from pyteam.engine.desired import (
 )
 from pyteam.engine.hashtable import MAPPING
 from pyteam.options import OPTIONS, OptionKey, OptionValue
-
-K = TypeVar("K")
-C = TypeVar("C", bound=Command)
 
 MODE: Final = OptionKey("mode")
 ACTIVE_PORT: Final = OptionKey("activeport")
@@ -42,7 +40,7 @@ FRESH_PORT: Final[Mapping[str, OptionValue]] = {
     "queue_id": 0,
 }
 
-#: Setting one of these to this value can only take a port out of use: it comes last.
+#: See `only_breaks`.
 _BREAKS: Final = {
     ("enabled", False),
     ("rx_enabled", False),
@@ -50,9 +48,35 @@ _BREAKS: Final = {
     ("user_linkup", False),
     ("user_linkup_enabled", True),
 }
-#: The moment of a change of the active port; until then the old one must work, after it the new one. In
-#: this order: the new one may have no carrier yet, and the old one none any more.
-_SWITCH: Final = (FAILOVER_ORDER, ACTIVE_PORT)
+#: The order of the steps. One of them is never taken before one above it.
+(
+    # The one change that cannot be made under traffic: a mode is set while there are no ports.
+    _EMPTY,
+    _SET_MODE,
+    # The ports that these leave may have failed, and those that they go to want for nothing.
+    _ENTRIES_AT_ONCE,
+    # Before any port is enabled: enabling starts the announcements that these count.
+    _TEAM_OPTION,
+    _EMPTY_TEAM_ADDRESS,
+    _ADD,
+    _ACTIVE_ADDRESS,
+    # A lost active port is left as soon as can be: nothing is left to break, every packet until then is lost.
+    _ORDER_IF_LOST,
+    _SWITCH_IF_LOST,
+    _MAKE,
+    _ENTRIES,
+    _CARRIER_UP,
+    # Until the switch the old active port must work, after it the new one. The order comes first: the new
+    # one may have no carrier yet, and the old one none any more.
+    _ORDER,
+    _SWITCH,
+    _TEAM_ADDRESS,
+    _ADDRESS,
+    _BREAK,
+    _CARRIER_DOWN,
+    _REMOVE,
+) = range(19)
+_STEP: Final = itemgetter(0)
 
 
 def commands(actual: Actual, desired: Desired) -> list[Command]:
@@ -62,58 +86,60 @@ def commands(actual: Actual, desired: Desired) -> list[Command]:
     that is only being added, or a mode only being set, nobody knows yet what it has: its options
     are ordered, and a datapath without one answers ENOENT, which the caller may ignore.
     """
-    return list(_commands(actual, desired))
-
-
-def _commands(actual: Actual, desired: Desired) -> Iterator[Command]:
+    todo: list[tuple[int, Command]] = []
     mode = desired.options.get(MODE)
     old_mode = actual.options.get(MODE)
     if mode is not None and old_mode is not None and mode != old_mode:
-        # The one change that cannot be made under traffic: a mode is set while there are no ports.
-        for port in sorted(actual.members):
-            yield RemovePort(port)
-        yield SetOption(MODE, mode)
+        todo += ((_EMPTY, RemovePort(port)) for port in sorted(actual.members))
+        todo.append((_SET_MODE, SetOption(MODE, mode)))
         actual = _emptied(actual)
 
-    team, active = actual.ifindex, desired.options.get(ACTIVE_PORT)
     added = desired.members - actual.members
-    options = {
-        key: SetOption(key, value)
-        for key, value in desired.options.items()
-        if key != MODE and _differs(actual, desired, key, value)
-    }
-    addresses = {
-        ifindex: SetAddress(ifindex, address)
-        for ifindex, address in desired.addresses.items()
-        if ifindex in added or actual.addresses.get(ifindex, address) != address
-    }
+    todo += ((_ADD, AddPort(port)) for port in sorted(added))
+    lost = _is_lost(actual, desired)
+    # In one look each: this is between a cut and its consequence.
+    there = actual.options
+    entries: list[SetOption] = []
+    for key, value in desired.options.items():
+        if there.get(key) == value or key == MODE:
+            continue
+        if key in there or _is_coming(actual, desired, key, value):
+            option = SetOption(key, value)
+            if key.name == MAPPING:
+                entries.append(option)
+            else:
+                todo.append((_option_step(option, lost), option))
+    todo += _entries(entries, actual, desired)
+    for ifindex, address in desired.addresses.items():
+        if ifindex in added or actual.addresses.get(ifindex, address) != address:
+            todo.append((_address_step(actual, desired, ifindex), SetAddress(ifindex, address)))
+    if desired.carrier is not None and _carrier_differs(actual, desired):
+        todo.append((_CARRIER_UP if desired.carrier else _CARRIER_DOWN, SetCarrier(desired.carrier)))
+    todo += ((_REMOVE, RemovePort(port)) for port in sorted(actual.members - desired.members))
+    todo.sort(key=_STEP)
+    return [command for _, command in todo]
 
-    entries = _take(options, lambda option: option.key.name == MAPPING)
-    working = {port for port in desired.members if actual.options.get(OptionKey("enabled", port))}
-    # The ports that these leave may have failed, and those that they go to want for nothing.
-    yield from _entries(entries, lambda port: port in working)
-    # Before any port is enabled: enabling starts the announcements that these count.
-    yield from _take(options, lambda option: not option.key.port and option.key not in _SWITCH)
-    if not actual.members:
-        yield from _take(addresses, lambda change: change.ifindex == team)
-    yield from map(AddPort, sorted(added))
-    yield from _take(addresses, lambda change: change.ifindex == active)
-    if _is_lost(actual, desired):
-        # There is nothing left to break, and every packet before the switch is lost.
-        yield from _switch(options)
-    yield from _take(
-        options, lambda option: option.key.port != 0 and (option.key.name, option.value) not in _BREAKS
-    )
-    yield from _entries(entries, lambda port: port not in working)
-    if desired.carrier and _carrier_differs(actual, desired):
-        yield SetCarrier(True)
-    yield from _switch(options)
-    yield from _take(addresses, lambda change: change.ifindex == team)
-    yield from addresses.values()
-    yield from options.values()
-    if desired.carrier is False and _carrier_differs(actual, desired):
-        yield SetCarrier(False)
-    yield from map(RemovePort, sorted(actual.members - desired.members))
+
+def only_breaks(option: SetOption) -> bool:
+    """Setting it can only take a port out of use: there is no hurry."""
+    return (option.key.name, option.value) in _BREAKS
+
+
+def _option_step(option: SetOption, lost: bool) -> int:
+    key = option.key
+    if key.port:
+        return _BREAK if only_breaks(option) else _MAKE
+    if key == ACTIVE_PORT:
+        return _SWITCH_IF_LOST if lost else _SWITCH
+    if key == FAILOVER_ORDER:
+        return _ORDER_IF_LOST if lost else _ORDER
+    return _TEAM_OPTION
+
+
+def _address_step(actual: Actual, desired: Desired, ifindex: int) -> int:
+    if ifindex == actual.ifindex:
+        return _TEAM_ADDRESS if actual.members else _EMPTY_TEAM_ADDRESS
+    return _ACTIVE_ADDRESS if ifindex == desired.options.get(ACTIVE_PORT) else _ADDRESS
 
 
 def _is_lost(actual: Actual, desired: Desired) -> bool:
@@ -122,23 +148,16 @@ def _is_lost(actual: Actual, desired: Desired) -> bool:
     return isinstance(active, int) and desired.options.get(OptionKey("user_linkup", active)) is False
 
 
-def _switch(options: dict[OptionKey, SetOption]) -> list[SetOption]:
-    return [options.pop(key) for key in _SWITCH if key in options]
-
-
-def _entries(options: Sequence[SetOption], wanted: Callable[[int], bool]) -> Iterator[SetEntries]:
-    """Those of the table, by port."""
+def _entries(
+    options: Sequence[SetOption], actual: Actual, desired: Desired
+) -> Iterator[tuple[int, SetEntries]]:
+    """Those of the table, by port; first those that go to ports that work."""
     by_port: dict[int, list[int]] = {}
     for option in options:
         by_port.setdefault(int(option.value), []).append(option.key.array_index)
-    for port in sorted(filter(wanted, by_port)):
-        yield SetEntries(port, tuple(sorted(by_port[port])))
-
-
-def _take(commands: dict[K, C], wanted: Callable[[C], bool]) -> list[C]:
-    """Remove and return those that are wanted now."""
-    keys = [key for key, command in commands.items() if wanted(command)]
-    return [commands.pop(key) for key in keys]
+    for port in sorted(by_port):
+        working = port in desired.members and actual.options.get(OptionKey("enabled", port))
+        yield _ENTRIES_AT_ONCE if working else _ENTRIES, SetEntries(port, tuple(sorted(by_port[port])))
 
 
 def _emptied(actual: Actual) -> Actual:
@@ -151,9 +170,8 @@ def _emptied(actual: Actual) -> Actual:
     )
 
 
-def _differs(actual: Actual, desired: Desired, key: OptionKey, value: OptionValue) -> bool:
-    if key in actual.options:
-        return actual.options[key] != value
+def _is_coming(actual: Actual, desired: Desired, key: OptionKey, value: OptionValue) -> bool:
+    """An option that is not there will be, with a port or a mode, and then have another value."""
     if key.port:
         return key.port in desired.members - actual.members and FRESH_PORT.get(key.name) != value
     mode = desired.options.get(MODE)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from pyteam.config import ActiveBackupRunner
 from pyteam.engine.port import Port
+from pyteam.engine.reconcile import ACTIVE_PORT, FAILOVER_ORDER
 from pyteam.engine.runners.base import Runner
 from pyteam.engine.snapshot import Setting
 from pyteam.options import OptionKey, OptionValue
@@ -51,10 +52,10 @@ class ActiveBackup(Runner):
         }
         if self.active:
             # While there is none, the datapath keeps the last: nobody takes its traffic.
-            options[OptionKey("activeport")] = self.active
+            options[ACTIVE_PORT] = self.active
         # The active port too: so the order is right before and after a switch.
         order = [port.ifindex for port in sorted(ports, key=_rank, reverse=True)]
-        options[OptionKey("failover_order")] = struct.pack(f"={len(order)}I", *order)
+        options[FAILOVER_ORDER] = struct.pack(f"={len(order)}I", *order)
         return options
 
     def state(self, ports: Sequence[Port]) -> Mapping[str, Setting]:
