@@ -107,6 +107,17 @@ class Conformance:
             bench.datapath.set_option(MODE, MODES[1])
         assert bench.datapath.actual().members == {port}
 
+    def test_options_are_set_in_their_order_up_to_one_that_is_refused(self, bench: Bench) -> None:
+        bench.datapath.set_option(MODE, "activebackup")
+        port = add(bench, bench.plug())
+        priority, queue = OptionKey("priority", port), OptionKey("queue_id", port)
+        bench.datapath.set_options([(priority, 3), (OptionKey("activeport"), port)])
+        assert bench.datapath.actual().options[priority] == 3
+        assert active(bench) == port
+        with refused(errno.ENOENT):
+            bench.datapath.set_options([(OptionKey("activeport"), port + 1000), (queue, 1)])
+        assert bench.datapath.actual().options[queue] == 0
+
     def test_an_unknown_mode_is_refused(self, bench: Bench) -> None:
         with refused(errno.EINVAL):
             bench.datapath.set_option(MODE, "smoke_signals")

@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import groupby
 from typing import Final, Protocol
 
 from pyteam.config import TeamConfig
@@ -30,7 +31,7 @@ from pyteam.engine.desired import (
 )
 from pyteam.engine.events import Event, HostSeen, LinkGone, LinkSeen, PortRefused, TimePassed
 from pyteam.engine.outcome import Frame, Level, Message
-from pyteam.engine.reconcile import commands
+from pyteam.engine.reconcile import MODE, commands, only_breaks
 from pyteam.engine.team import Team
 from pyteam.errors import PyteamError
 from pyteam.link import format_address
@@ -162,7 +163,7 @@ class TeamService:
                 actual = self._datapath.actual()
                 todo = commands(actual, self._desired)
                 refused = set(self._complaints)
-                news = [event for command in todo for event in self._carry_out(command)]
+                news = self._carry_out_all(todo)
                 # Told after it is done: a line in the log costs packets.
                 self._log_messages()
                 if todo and not number:
@@ -183,7 +184,7 @@ class TeamService:
             if self._removed:
                 # What follows is the ports' farewell: there is nothing left to decide.
                 return False
-            if event == LinkGone(self._datapath.ifindex):
+            if isinstance(event, LinkGone) and event.ifindex == self._datapath.ifindex:
                 self._removed = True
                 log.info("Team device removal detected.")
                 self._on_removed()
@@ -209,13 +210,38 @@ class TeamService:
 
     # Commands
 
+    def _carry_out_all(self, todo: Iterable[Command]) -> list[Event]:
+        """Give commands in their order; what they brought about, as events."""
+        news: list[Event] = []
+        for company, neighbours in groupby(todo, _company):
+            some = list(neighbours)
+            if company is None or len(some) == 1 or not self._set_together(some):
+                news += [event for command in some for event in self._carry_out(command)]
+        return news
+
+    def _set_together(self, some: Iterable[Command]) -> bool:
+        """In one go: a host that receives is without traffic from the first of a switch to the last.
+
+        False when one was refused: which, and why, turns out one by one.
+        """
+        options = [command for command in some if isinstance(command, SetOption)]
+        try:
+            self._datapath.set_options([(option.key, option.value) for option in options])
+        except OSError:
+            return False
+        if self._complaints:
+            for option in options:
+                self._complaints.pop(option, None)
+        return True
+
     def _carry_out(self, command: Command) -> list[Event]:
         """Give one command; what it brought about, as events."""
         try:
             news = self._give(command)
         except OSError as error:
             return self._failed(command, error)
-        self._complaints.pop(command, None)
+        if self._complaints:
+            self._complaints.pop(command, None)
         return news
 
     def _give(self, command: Command) -> list[Event]:
@@ -385,6 +411,14 @@ class TeamService:
 def _say_repaired(what: Sequence[str]) -> None:
     if what:
         log.warning("Repairing what was changed from outside: %s.", ", ".join(what))
+
+
+def _company(command: Command) -> bool | None:
+    """Options that are set together have the same here, others None.
+
+    What is not urgent does not delay what is; and ``mode``, which makes and ends options, goes alone.
+    """
+    return only_breaks(command) if isinstance(command, SetOption) and command.key != MODE else None
 
 
 def _spell(value: OptionValue) -> str:

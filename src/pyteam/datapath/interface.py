@@ -71,6 +71,9 @@ class Datapath(Protocol):
         ENODEV: it is no enabled port of this team. ENOENT: another mode, or no such entry.
         """
 
+    def set_options(self, options: Sequence[tuple[OptionKey, OptionValue]]) -> None:
+        """As `set_option`, one after the other; on an error some of them are set. Not for ``mode``."""
+
     def set_address(self, ifindex: int, address: bytes) -> None:
         """The MAC of the team device or of a port."""
 

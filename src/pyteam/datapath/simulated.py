@@ -129,6 +129,10 @@ class SimulatedDatapath:
         if key.name == "activeport" or (key.name == "enabled" and rose):
             self.world.announce(device)
 
+    def set_options(self, options: Sequence[tuple[OptionKey, OptionValue]]) -> None:
+        for key, value in options:
+            self.set_option(key, value)
+
     @staticmethod
     def _refusal(device: Device, key: OptionKey, value: OptionValue) -> int:
         spec = OPTIONS[key.name]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from pyteam.daemon import service
 from pyteam.datapath.interface import DatapathError
 from pyteam.engine.events import LinkGone
-from pyteam.options import OptionKey
+from pyteam.options import OptionKey, OptionValue
 from tests.unit.daemon.virtual import DESCRIPTOR, Machine
 
 CONFIG = """{"runner": {"name": "activebackup"}, "ports": {"eth0": {"prio": 10}, "eth1": {}}}"""
@@ -273,6 +273,25 @@ def test_what_is_refused_is_told_once_and_tried_again(
     machine.loop.advance(service.LOOK_INTERVAL)
     assert machine.datapath.actual().options[OptionKey("priority", machine.index("eth0"))] == 10
     assert "Repairing" not in caplog.text
+
+
+def test_a_switch_is_one_request_and_what_can_wait_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(CONFIG, "eth0", "eth1")
+    old, new = machine.index("eth0"), machine.index("eth1")
+    requests: list[list[OptionKey]] = []
+    obey = machine.datapath.set_options
+
+    def set_options(options: Sequence[tuple[OptionKey, OptionValue]]) -> None:
+        requests.append([key for key, _ in options])
+        obey(options)
+
+    monkeypatch.setattr(machine.datapath, "set_options", set_options)
+    machine.world.cut("eth0")
+    machine.loop.read()
+    assert [set(keys) for keys in requests] == [
+        {OptionKey("failover_order"), OptionKey("activeport"), OptionKey("enabled", new)},
+        {OptionKey("enabled", old), OptionKey("user_linkup", old)},
+    ]
 
 
 def test_an_option_that_the_datapath_does_not_have_is_no_error(

@@ -239,6 +239,10 @@ class EbpfDatapath:
         self._options.set_entries(port, entries)
         self._apply()
 
+    def set_options(self, options: Sequence[tuple[OptionKey, OptionValue]]) -> None:
+        for key, value in options:
+            self.set_option(key, value)
+
     def set_address(self, ifindex: int, address: bytes) -> None:
         change_address(self._rtnl, self._links.read(ifindex), address)
 

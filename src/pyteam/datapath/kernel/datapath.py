@@ -11,7 +11,6 @@ import contextlib
 import errno
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from os import PathLike
 from typing import Final
 
@@ -139,7 +138,7 @@ class KernelDatapath:
             self._look_at(info)
         return [self._to_link(info) for info in found]
 
-    def _to_link(self, info: LinkInfo) -> Link:
+    def _to_link(self, info: LinkInfo, carrier: bool | None = None) -> Link:
         state, before = self._ports.get(info.ifindex), self._memory.ports.get(info.ifindex)
         return to_link(
             info,
@@ -147,6 +146,7 @@ class KernelDatapath:
             permanent_address=parse_address(before.address) if before else None,
             speed=state.speed if state else 0,
             duplex=state.duplex if state else 0,
+            carrier=carrier,
         )
 
     def actual(self) -> Actual:
@@ -212,21 +212,28 @@ class KernelDatapath:
         self._fresh = False
 
     def set_option(self, key: OptionKey, value: OptionValue) -> None:
+        self.set_options([(key, value)])
+
+    def set_options(self, options: Sequence[tuple[OptionKey, OptionValue]]) -> None:
+        """In one request."""
+        wanted = [self._typed(key, value) for key, value in options]
+        with explained(options[0][0].name):
+            self._family.set(self.ifindex, *wanted)
+        for option in wanted:
+            self._options[option.key] = option
+            if option.key.name == "mode":
+                # With it come and go the options of the modes.
+                self._fresh = False
+
+    def _typed(self, key: OptionKey, value: OptionValue) -> OptionState:
         if key.port:
             self._need(key.port, errno.ENOENT)
         spec, known = OPTIONS.get(key.name), self._options.get(key)
         if known is not None:
-            wanted = OptionState(key, known.type, value, known.array)
-        elif spec is not None and (spec.scope is Scope.PORT) == bool(key.port):
-            wanted = OptionState(key, spec.type, value, spec.scope is Scope.ARRAY)
-        else:
-            raise DatapathError(errno.ENOENT, f"no option {key.name!r} of the team on this kernel")
-        with explained(key.name):
-            self._family.set(self.ifindex, wanted)
-        self._options[key] = wanted
-        if key.name == "mode":
-            # With it come and go the options of the modes.
-            self._fresh = False
+            return OptionState(key, known.type, value, known.array)
+        if spec is not None and (spec.scope is Scope.PORT) == bool(key.port):
+            return OptionState(key, spec.type, value, spec.scope is Scope.ARRAY)
+        raise DatapathError(errno.ENOENT, f"no option {key.name!r} of the team on this kernel")
 
     def set_entries(self, port: int, entries: Sequence[int]) -> None:
         wanted = [
@@ -288,8 +295,8 @@ class KernelDatapath:
         state, info = self._ports.get(ifindex), self._links.known.get(ifindex)
         if state is None or info is None or ifindex not in self._members:
             return None
-        link = self._to_link(info)
-        return link if link.usable == state.link_up or not info.up else replace(link, carrier=state.link_up)
+        # Of a port that is down the driver says the same, whatever its carrier.
+        return self._to_link(info, carrier=state.link_up if info.up else None)
 
     def _settled(self, info: LinkInfo) -> LinkInfo:
         """As it is told, but never in or out of the team by old news.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from errno import EBUSY, EEXIST, EINVAL, ENODEV, ENOENT, EOPNOTSUPP, EPERM
+from types import TracebackType
 from typing import Final
 
 from pyteam.datapath.interface import DatapathError
@@ -30,15 +29,23 @@ _HINTS: Final[dict[tuple[str, int], str]] = {
 }
 
 
-@contextmanager
-def explained(tried: str) -> Iterator[None]:
+class explained:
     """Turn netlink's errors within into `DatapathError`, with the same errno and a hint."""
-    try:
-        yield
-    except NetlinkError as error:
-        code = error.errno or 0
-        hint = _HINTS.get((tried, code)) or _HINTS.get(("", code), "")
-        words = [word for word in (str(error.strerror), error.reason, hint) if word]
-        raise DatapathError(code, ": ".join(words)) from error
-    except NetlinkFormatError as error:
-        raise DatapathError(EINVAL, str(error)) from error
+
+    __slots__ = ("_tried",)
+
+    def __init__(self, tried: str) -> None:
+        self._tried = tried
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, NetlinkError):
+            code = error.errno or 0
+            hint = _HINTS.get((self._tried, code)) or _HINTS.get(("", code), "")
+            words = [word for word in (str(error.strerror), error.reason, hint) if word]
+            raise DatapathError(code, ": ".join(words)) from error
+        if isinstance(error, NetlinkFormatError):
+            raise DatapathError(EINVAL, str(error)) from error
