@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -176,6 +177,8 @@ class _Life:
                 server.start(loop)
             self.started = True
             log.info("%s successfully started.", pyteam.__version__)
+            # What lives as long as the daemon is not searched for garbage: 5 ms, some time, of a cut.
+            gc.freeze()
             self._foreground.ready()
             await self._over.wait()
             log.info("Exiting...")
