@@ -117,7 +117,7 @@ REASONS: list[tuple[Callable[[Host], None], dict[str, Any], str]] = [
         nothing,
         {**TWO_PORTS, "runner": {"name": "lacp"}},
         'Failed: runner "lacp" is not implemented yet; '
-        "use one of broadcast, roundrobin, random, activebackup\n",
+        "use one of broadcast, roundrobin, random, activebackup, loadbalance\n",
     ),
     (nothing, {**TWO_PORTS, "device": "name-of-16-bytes"}, "Failed to load config.\n"),
 ]
