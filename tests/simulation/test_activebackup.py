@@ -187,6 +187,18 @@ def test_the_active_port_set_from_outside_stands_until_the_next_decision() -> No
     assert host.active == "a"
 
 
+def test_the_last_active_port_may_be_chosen_again_from_outside() -> None:
+    host = Host("a").start(config(BACKUP, a=PLAIN))
+    host.world.release("a")
+    host.world.cut("a")
+    host.world.enslave("a", "team0")
+    host.settle()
+    assert host.active == ""
+    host.datapath.set_option(OptionKey("activeport"), host.index("a"))
+    host.settle()
+    assert host.active == "a"
+
+
 def test_the_echo_of_an_older_switch_is_nobodys_choice() -> None:
     host = Host("a", "b").start(config(BACKUP, a=prio(10), b=PLAIN))
     a, b = host.index("a"), host.index("b")

@@ -55,6 +55,9 @@ class ByHand:
         """The runner may have changed its mind: news of that is no news."""
         if self._runner.active:
             self._active.want(self._runner.active)
+        else:
+            # Whoever is set from now on is somebody's choice, also the last one of ours.
+            self._active.value = None
 
     def _settings_of(self, key: OptionKey) -> Settings | None:
         if not key.port:
