@@ -66,6 +66,13 @@ class VethBench:
     def adopt_again(self) -> Datapath:
         return self._adopt(TEAM)
 
+    def send(self, hash_: int, size: int) -> None:
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
+            sender.bind((TEAM, 0))
+            # Of a protocol that nobody answers, to a neighbour that is not there.
+            header = bytes.fromhex("0200000000ff0200000000fe88b5")
+            sender.send(header + bytes([hash_]) + bytes(size - len(header) - 1))
+
     def exists(self, name: str) -> bool:
         with contextlib.suppress(OSError):
             return bool(socket.if_nametoindex(name))

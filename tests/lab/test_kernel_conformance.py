@@ -9,10 +9,11 @@ import pytest
 
 from pyteam.datapath.kernel.datapath import KernelDatapath
 from tests.datapath.conformance import Conformance
+from tests.datapath.spreading import Spreading
 from tests.datapath.veths import VethBench, veth_bench
 
 
-class TestKernel(Conformance):
+class TestKernel(Conformance, Spreading):
     @pytest.fixture
     def bench(self, tmp_path: Path) -> Iterator[VethBench]:
         with veth_bench(

@@ -11,6 +11,7 @@ from pyteam.datapath.simulated import SimulatedDatapath
 from pyteam.datapath.simulated_world import World
 from pyteam.options import OptionKey, OptionValue
 from tests.datapath.conformance import MODE, Conformance
+from tests.datapath.spreading import Spreading
 
 
 class SimulatedBench:
@@ -47,11 +48,15 @@ class SimulatedBench:
     def adopt_again(self) -> Datapath:
         return SimulatedDatapath.adopt(self.world, "team0")
 
+    def send(self, hash_: int, size: int) -> None:
+        assert isinstance(self.datapath, SimulatedDatapath)
+        self.datapath.transmit(size, hash_)
+
     def exists(self, name: str) -> bool:
         return name in (interface.name for interface in self.world.interfaces())
 
 
-class TestSimulated(Conformance):
+class TestSimulated(Conformance, Spreading):
     @pytest.fixture
     def bench(self) -> SimulatedBench:
         return SimulatedBench()
