@@ -141,10 +141,14 @@ class Host:
 
     def advance(self, seconds: float) -> None:
         end = self.world.now + seconds
-        while (timeout := self.team.next_timeout()) is not None and timeout <= end:
-            self.world.now = max(self.world.now, timeout)
+        while (due := min(self._due(), default=end + 1)) <= end:
+            self.world.now = max(self.world.now, due)
+            self.datapath.handle_timeout(self.world.now)
             self.settle()
         self.world.now = end
+
+    def _due(self) -> list[float]:
+        return [due for due in (self.team.next_timeout(), self.datapath.next_timeout()) if due is not None]
 
     def cut(self, name: str) -> None:
         self.world.cut(name)

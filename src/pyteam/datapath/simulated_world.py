@@ -266,7 +266,9 @@ class World:
         device.options[key] = value
         for listener in self._listeners:
             listener.option_changed(device, key)
-        self.touch()
+        if key.port:
+            # Nothing else can change the carrier.
+            self.touch()
 
     def change_mode(self, device: Device, mode: str) -> None:
         self.set_option(device, OptionKey("mode"), mode)

@@ -135,9 +135,7 @@ class Team:
             case TipcLinkSeen(name, up):
                 relevant = self._report_all(lambda port: port.see_tipc(name, up))
             case TimePassed():
-                relevant = (
-                    self._report_all(lambda port: port.expire(now)) if self._started else self._start(now)
-                )
+                relevant = self._expire(now) if self._started else self._start(now)
         compare = self._started and self._disagrees(event)
         if relevant and self._started:
             joined = self._joined()
@@ -164,7 +162,7 @@ class Team:
         """When `TimePassed` is due; None: only something else can change anything."""
         if not self._started:
             return _NOW
-        deadlines = (port.deadline() for port in self._by_ifindex.values())
+        deadlines = (self._runner.deadline(), *(port.deadline() for port in self._by_ifindex.values()))
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def ears(self) -> dict[int, Ear]:
@@ -331,6 +329,8 @@ class Team:
 
     def _start(self, now: float) -> bool:
         self._started = True
+        for line in self._runner.remarks():
+            self._info(line)
         for port in self._ports.values():
             if port.asked and port.link is None:
                 self._messages.append(Message(Level.WARNING, f"{port.name}: Skipped adding a missing port."))
@@ -340,6 +340,9 @@ class Team:
             if not self._runner.active and self._adopted.members and port.name == self._history.active_port:
                 self._runner.active = port.ifindex
         return True
+
+    def _expire(self, now: float) -> bool:
+        return self._runner.expire(now) | self._report_all(lambda port: port.expire(now))
 
     # Consequences.
 

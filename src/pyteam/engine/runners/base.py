@@ -49,6 +49,18 @@ class Runner:
         """News of an option, perhaps of our own doing: whether anything may follow from it."""
         return False
 
+    def remarks(self) -> Sequence[str]:
+        """Lines for the log, at the start."""
+        return ()
+
+    def deadline(self) -> float | None:
+        """When `expire` wants to be called."""
+        return None
+
+    def expire(self, now: float) -> bool:
+        """The time is this: whether anything may follow from it."""
+        return False
+
     def decide(self, ports: Sequence[Port]) -> None:
         """Some fact of the ports (oldest first) may have changed: choose anew if it did."""
 

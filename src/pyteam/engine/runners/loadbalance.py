@@ -20,7 +20,7 @@ class LoadBalance(Runner):
 
     def __init__(self, config: LoadBalanceRunner) -> None:
         super().__init__(config)
-        self._spread = Spread(config.tx_hash)
+        self._spread = Spread(config.tx_hash, config.tx_balancer)
 
     def adopt(self, actual: Actual) -> None:
         self._spread.adopt(actual)
@@ -30,8 +30,17 @@ class LoadBalance(Runner):
         return super().team_options(config) | spread
 
     def see(self, now: float, key: OptionKey, value: OptionValue) -> bool:
-        self._spread.see(key)
+        self._spread.see(now, key, value)
         return False
+
+    def remarks(self) -> Sequence[str]:
+        return self._spread.remarks()
+
+    def deadline(self) -> float | None:
+        return self._spread.deadline
+
+    def expire(self, now: float) -> bool:
+        return self._spread.expire(now)
 
     def decide(self, ports: Sequence[Port]) -> None:
         self._spread.use({port.ifindex: port.config.weight for port in ports if port.up})
