@@ -16,6 +16,7 @@ import pytest
 from pyteam.datapath.interface import DatapathError
 from pyteam.datapath.kernel.datapath import KernelDatapath
 from pyteam.engine.events import Event, LinkSeen, OptionSeen
+from pyteam.engine.hashtable import ENTRIES, KEYS
 from pyteam.link import Link
 from pyteam.netlink.rtnl import Rtnl
 from pyteam.netlink.team import OptionState, TeamFamily
@@ -138,6 +139,23 @@ def test_options_set_by_others_are_seen(rtnl: Rtnl, team: KernelDatapath) -> Non
         for value in (3, 4, -5):
             family.set(team.ifindex, OptionState(key, Type.S32, value))
     assert [event for event in team.receive() if isinstance(event, OptionSeen)] == [OptionSeen(key, -5)]
+
+
+def test_old_news_do_not_undo_what_was_set_last(rtnl: Rtnl, team: KernelDatapath) -> None:
+    """Every entry is told by a message of its own, and no batch has room for all of them."""
+    team.set_option(MODE, "loadbalance")
+    a, b = cable(rtnl), cable(rtnl, "eth2")
+    for port in (a, b):
+        team.add_port(port)
+    team.receive()
+    for port in (a, b, a, b):
+        team.set_entries(port, range(ENTRIES))
+    while select.select(team.files(), [], [], 0)[0]:
+        told = {
+            event.value for event in team.receive() if isinstance(event, OptionSeen) and event.key in KEYS
+        }
+        assert told <= {b}
+        assert {team.actual().options[key] for key in KEYS} == {b}
 
 
 def test_speed_comes_with_the_link(rtnl: Rtnl, team: KernelDatapath) -> None:

@@ -47,13 +47,14 @@ class Listener:
     def fileno(self) -> int:
         return self._socket.fileno()
 
-    def drain(self, feed: Callable[[bytes], None]) -> bool:
+    def drain(self, feed: Callable[[bytes], None], beside: int = 0) -> bool:
         """Hand on each datagram that waits; true when some were lost since the last call.
 
+        ``beside``: how many the caller has brought about itself, which are read beside the others.
         Raises `NetlinkError`, and what ``feed`` raises.
         """
         lost = False
-        for _ in range(BATCH):
+        for _ in range(BATCH + beside):
             try:
                 data, _, _, sender = self._socket.recvmsg(RECEIVE_SIZE)
             except BlockingIOError:

@@ -124,12 +124,13 @@ class TeamMonitor:
         self._table.learn([*options, *ports])
         return options, ports
 
-    def receive(self) -> list[Change]:
+    def receive(self, echoes: int = 0) -> list[Change]:
         """What happened since the last call, without blocking; of several states the last.
 
+        ``echoes``: how many options the caller has set since, each of which is told by a message of its own.
         Raises `NetlinkError`: EINVAL when messages were lost and the device is gone.
         """
-        if self._listener.drain(self._table.feed):
+        if self._listener.drain(self._table.feed, echoes):
             # Last, so that it is newer than what was read.
             self._table.resynchronize(
                 [*self._family.options(self._ifindex), *self._family.ports(self._ifindex)]

@@ -58,6 +58,8 @@ class KernelDatapath:
         self._own: dict[int, bytes] = {}
         for info in self._links.known.values():
             self._look_at(info)
+        #: Options that were set, and may not have been told of.
+        self._echoes = 0
         #: Whether what is known of options and ports is the whole.
         self._fresh = False
         self._closing = closing.pop_all()
@@ -216,14 +218,7 @@ class KernelDatapath:
 
     def set_options(self, options: Sequence[tuple[OptionKey, OptionValue]]) -> None:
         """In one request."""
-        wanted = [self._typed(key, value) for key, value in options]
-        with explained(options[0][0].name):
-            self._family.set(self.ifindex, *wanted)
-        for option in wanted:
-            self._options[option.key] = option
-            if option.key.name == "mode":
-                # With it come and go the options of the modes.
-                self._fresh = False
+        self._set(options[0][0].name, *(self._typed(key, value) for key, value in options))
 
     def _typed(self, key: OptionKey, value: OptionValue) -> OptionState:
         if key.port:
@@ -236,14 +231,19 @@ class KernelDatapath:
         raise DatapathError(errno.ENOENT, f"no option {key.name!r} of the team on this kernel")
 
     def set_entries(self, port: int, entries: Sequence[int]) -> None:
-        wanted = [
-            OptionState(OptionKey(MAPPING, array_index=entry), Type.U32, port, array=True)
-            for entry in entries
-        ]
+        keys = (OptionKey(MAPPING, array_index=entry) for entry in entries)
         # One request: the driver looks at the port first, so it refuses either the first entry or none.
-        with explained(MAPPING):
-            self._family.set(self.ifindex, *wanted)
-        self._options |= {option.key: option for option in wanted}
+        self._set(MAPPING, *(OptionState(key, Type.U32, port, array=True) for key in keys))
+
+    def _set(self, tried: str, *options: OptionState) -> None:
+        self._echoes += len(options)
+        with explained(tried):
+            self._family.set(self.ifindex, *options)
+        for option in options:
+            self._options[option.key] = option
+            if option.key.name == "mode":
+                # With it come and go the options of the modes.
+                self._fresh = False
 
     def _need(self, ifindex: int, code: int) -> None:
         if ifindex not in self._members:
@@ -314,7 +314,9 @@ class KernelDatapath:
         """Note what the driver tells; the ports that it told something about."""
         ports: set[int] = set()
         try:
-            changes = self._monitor.receive()
+            # What we have set is told, too; heard in parts, an older value would look like the last.
+            changes = self._monitor.receive(self._echoes)
+            self._echoes = 0
         except NetlinkError as error:
             if error.errno != errno.EINVAL:
                 raise
