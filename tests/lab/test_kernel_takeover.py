@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from pyteam.config import ActiveBackupRunner, BasicRunner, PortConfig, RunnerConfig, TeamConfig
+from pyteam.config import (
+    ActiveBackupRunner,
+    BasicRunner,
+    LoadBalanceRunner,
+    PortConfig,
+    RunnerConfig,
+    TeamConfig,
+)
 from pyteam.datapath.interface import DatapathError
 from pyteam.datapath.kernel.datapath import KernelDatapath
 from pyteam.engine.desired import AddPort, Command, RemovePort
@@ -26,6 +33,7 @@ from tests.simulation.harness import execute
 RUNNERS: list[RunnerConfig] = [
     *(BasicRunner(name) for name in ("broadcast", "roundrobin", "random")),
     *(ActiveBackupRunner(hwaddr_policy=policy) for policy in ("same_all", "by_active", "only_active")),
+    LoadBalanceRunner(),
 ]
 
 

@@ -8,10 +8,11 @@ import pytest
 
 from pyteam.datapath.ebpf.datapath import EbpfDatapath
 from tests.datapath.conformance import Conformance
+from tests.datapath.spreading import Spreading
 from tests.datapath.veths import VethBench, veth_bench
 
 
-class TestEbpf(Conformance):
+class TestEbpf(Conformance, Spreading):
     @pytest.fixture
     def bench(self) -> Iterator[VethBench]:
         with veth_bench(EbpfDatapath.create, EbpfDatapath.adopt) as bench:
