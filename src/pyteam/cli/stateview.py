@@ -77,6 +77,8 @@ PORT_RUNNER = (
     Row("state", "state"),
     Row("key", "key", verbose=True),
     Row("priority", "prio", verbose=True),
+    Row("entries", "entries", verbose=True),
+    Row("weight", "weight", verbose=True),
 )
 LACPDU = (
     Row("system priority", "system_priority"),
@@ -128,15 +130,10 @@ def _port(port: State, verbose: bool) -> Iterator[str]:
         for name in instances:
             yield f"      instance[{name}]:"
             yield from _rows(WATCH, _watch(_group(instances, name)), verbose, 8)
-    runner = _port_runner(_group(port, "runner"))
+    runner = list(_port_runner(_group(port, "runner"), verbose))
     if runner:
         yield "    runner:"
-        yield from _rows(PORT_RUNNER, runner, verbose, 6)
-        for end in ("actor", "partner"):
-            lacpdu = _group(runner, f"{end}_lacpdu_info")
-            if verbose and lacpdu:
-                yield f"      {end} LACPDU info:"
-                yield from _rows(LACPDU, lacpdu, verbose, 8)
+        yield from runner
 
 
 def _watch(watch: State) -> State:
@@ -145,12 +142,17 @@ def _watch(watch: State) -> State:
     return watch
 
 
-def _port_runner(runner: State) -> State:
+def _port_runner(runner: State, verbose: bool) -> Iterator[str]:
     aggregator = _group(runner, "aggregator")
-    if not aggregator:
-        return runner
-    selected = ", Selected" if aggregator.get("selected") else ""
-    return {**runner, "aggregator": f"{aggregator.get('id')}{selected}"}
+    if aggregator:
+        selected = ", Selected" if aggregator.get("selected") else ""
+        runner = {**runner, "aggregator": f"{aggregator.get('id')}{selected}"}
+    yield from _rows(PORT_RUNNER, runner, verbose, 6)
+    for end in ("actor", "partner"):
+        lacpdu = _group(runner, f"{end}_lacpdu_info")
+        if verbose and lacpdu:
+            yield f"      {end} LACPDU info:"
+            yield from _rows(LACPDU, lacpdu, verbose, 8)
 
 
 def _rows(rows: tuple[Row, ...], values: State, verbose: bool, indent: int) -> Iterator[str]:

@@ -219,3 +219,13 @@ JSON = st.recursive(LEAVES, lambda inner: st.dictionaries(KEYS, inner), max_leav
 @given(st.dictionaries(KEYS, JSON), st.booleans())
 def test_no_state_is_too_odd_to_show(state: dict[str, Any], verbose: bool) -> None:
     assert render(state, verbose).startswith("setup:\n")
+
+
+def test_the_part_of_a_port_in_the_table_is_shown_to_who_wants_to_know_more() -> None:
+    """Without ``-v`` it is the original's text."""
+    state = activebackup_state()
+    before = render(state, verbose=False)
+    for port in state["ports"].values():
+        port["runner"] = {"entries": 128, "weight": 2}
+    assert render(state, verbose=False) == before
+    assert "    runner:\n      entries: 128\n      weight: 2\n" in render(state, verbose=True)
