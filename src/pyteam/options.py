@@ -1,6 +1,6 @@
 """The options of a team device: the kernel team driver's vocabulary, spoken by every datapath.
 
-Source: drivers/net/team/ and include/uapi/linux/if_team.h; one option of ours is marked. What an
+Source: drivers/net/team/ and include/uapi/linux/if_team.h; options of ours are marked. What an
 option does to traffic is the datapaths' business; this table only names and types them, and knows
 how users write a value.
 """
@@ -64,6 +64,9 @@ OPTIONS: Final[dict[str, OptionSpec]] = {
         # when the active port cannot carry it. The kernel driver does not have it.
         OptionSpec("failover_order", Type.BINARY, mode="activebackup"),
         OptionSpec("bpf_hash_func", Type.BINARY, mode="loadbalance"),
+        # Ours: the name of a function, a zero byte, and the eBPF object file that has it. The kernel
+        # driver does not have it. Setting one of the two functions takes the other away.
+        OptionSpec("ebpf_hash_func", Type.BINARY, mode="loadbalance"),
         OptionSpec("lb_tx_method", Type.STRING, mode="loadbalance"),
         OptionSpec("lb_tx_hash_to_port_mapping", Type.U32, Scope.ARRAY, "loadbalance"),
         OptionSpec("lb_hash_stats", Type.BINARY, Scope.ARRAY, "loadbalance", writable=False),

@@ -78,13 +78,14 @@ def _load(arguments: Arguments) -> Document:
 
 def _check(arguments: Arguments, document: Document) -> int:
     """--check-config: what a start would say, without the network."""
+    from pyteam.daemon.hashfile import read_files
     from pyteam.engine.team import Team
 
     if arguments.config_text is None and arguments.config_file is None:
         raise UsageError("--check-config: nothing to check, give -f FILE or -c TEXT")
     for warning in document.warnings:
         log.warning("%s", warning)
-    Team(document.team, 1)
+    Team(read_files(document.team), 1)
     return 0
 
 

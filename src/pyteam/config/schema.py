@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pyteam.config.fields import Kind, quoted
+from pyteam.config.hashing import WordsOrFunction
 from pyteam.config.records import (
     ByName,
     OneOrMany,
@@ -73,7 +74,7 @@ def _entries(record: type, prefix: str) -> Iterator[ManualEntry]:
 
 def _members(kind: Kind, path: str) -> Iterator[ManualEntry]:
     match kind:
-        case Section(of=record):
+        case Section(of=record) | WordsOrFunction(of=record):
             yield from _entries(record, f"{path}.")
         case ByName(of=section):
             yield from _entries(section.of, f"{path}.PORT.")

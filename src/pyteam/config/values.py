@@ -19,8 +19,8 @@ from pyteam.config.fields import (
     Integer,
     InterfaceName,
     Text,
-    Words,
 )
+from pyteam.config.hashing import Program, WordsOrFunction
 from pyteam.config.records import ByName, OneOrMany, Section, Variant
 
 HwaddrPolicy = Literal["same_all", "by_active", "only_active"]
@@ -155,9 +155,29 @@ class TxBalancer:
     ] = 50
 
 
+@dataclass(frozen=True, slots=True)
+class HashFunction:
+    """A hash function of the user's own, given in one of three ways. 32 bits; the kernel folds them to 8."""
+
+    #: As the kernel takes it: an array of struct sock_filter.
+    bpf: Annotated[bytes | None, Program(meaning="A program in classic BPF")] = None
+    bpf_file: Annotated[str | None, Text(meaning="File with the text that tcpdump -ddd prints")] = None
+    ebpf_file: Annotated[str | None, Text(meaning="eBPF object file; for the eBPF datapath")] = None
+    function: Annotated[str | None, Text(meaning="Name of the function in the eBPF object file")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class EbpfFunction:
+    """What an object file is in the end; not a key, and not read here."""
+
+    name: bytes
+    code: bytes
+
+
 _TxHash = Annotated[
-    tuple[Fragment, ...],
-    Words(
+    tuple[Fragment, ...] | HashFunction | EbpfFunction,
+    WordsOrFunction(
+        of=HashFunction,
         unknown="Hash frag named {found} not found.",
         meaning="What of a packet chooses its port; order and repetition do not matter",
     ),

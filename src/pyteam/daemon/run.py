@@ -7,16 +7,18 @@ import gc
 import logging
 import os
 import signal
+from dataclasses import replace
 from typing import Any, Final
 
 import pyteam
-from pyteam.config import Document
+from pyteam.config import Document, TeamConfig
 from pyteam.control.protocol import run_directory, socket_path
 from pyteam.control.usock import Server
 from pyteam.daemon import background, device, logs, pidfile, tipc
 from pyteam.daemon.arguments import LOG_OUTPUTS, Arguments
 from pyteam.daemon.background import Foreground
 from pyteam.daemon.core import DaemonCore
+from pyteam.daemon.hashfile import choose_datapath, read_files
 from pyteam.daemon.service import TeamService
 from pyteam.datapath.interface import Datapath
 from pyteam.engine.team import Team
@@ -53,8 +55,10 @@ def run(program: str, arguments: Arguments, document: Document) -> int:
     With -d this returns only in the background; the process that called it has exited by then.
     """
     # Whatever the configuration asks for that cannot be had is refused here, before anything is touched.
-    Team(document.team, 1)
-    tipc.require(document.team)
+    team = read_files(document.team)
+    Team(team, 1)
+    tipc.require(team)
+    choice = choose_datapath(team, arguments.datapath or team.datapath)
     document = document.with_device(document.team.device or device.free_name()).with_defaults()
     name = document.team.device
     directory = run_directory(arguments.run_dir)
@@ -76,7 +80,14 @@ def run(program: str, arguments: Arguments, document: Document) -> int:
     logs.start(_log_output(arguments), f"{program}_{name}", debug_level)
     foreground.listen()
     life = _Life(
-        arguments, document, pid_file, socket_file if arguments.usock else "", debug_level, foreground
+        arguments,
+        document,
+        replace(document.team, runner=team.runner),
+        choice,
+        pid_file,
+        socket_file if arguments.usock else "",
+        debug_level,
+        foreground,
     )
     try:
         pidfile.write(pid_file)
@@ -108,6 +119,8 @@ class _Life:
         self,
         arguments: Arguments,
         document: Document,
+        team: TeamConfig,
+        choice: str,
         pid_file: str,
         socket_file: str,
         debug_level: int,
@@ -115,6 +128,8 @@ class _Life:
     ) -> None:
         self._arguments = arguments
         self._document = document
+        self._team = team
+        self._choice = choice
         self._pid_file = pid_file
         self._socket_file = socket_file
         self._debug_level = debug_level
@@ -137,9 +152,7 @@ class _Life:
             signal.signal(number, told_to_stop)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         try:
-            choice = self._arguments.datapath or self._document.team.datapath
-            name = self._document.team.device
-            datapath, adopted = device.open_datapath(name, self._arguments, choice)
+            datapath, adopted = device.open_datapath(self._team.device, self._arguments, self._choice)
             try:
                 tipc.require(self._document.team, datapath.kind)
                 await self._serve(loop, datapath, adopted)
@@ -151,7 +164,7 @@ class _Life:
 
     async def _serve(self, loop: asyncio.AbstractEventLoop, datapath: Datapath, adopted: bool) -> None:
         service = TeamService(
-            self._document.team,
+            self._team,
             datapath,
             adopted=adopted,
             add_ports=not self._arguments.no_ports,

@@ -46,6 +46,9 @@ RECOVERY: Final = 1.0
 #: A command may bring news that lead to other commands, and each port may be refused in a round of its
 #: own; so many rounds more lead nowhere.
 _SPARE_ROUNDS: Final = 16
+_LONGEST_SPELT: Final = 64
+#: Options without which a team is not what was asked for.
+_VITAL: Final = ("mode", "bpf_hash_func", "ebpf_hash_func")
 _LEVELS: Final = {
     Level.DEBUG: logging.DEBUG,
     Level.INFO: logging.INFO,
@@ -130,15 +133,15 @@ class TeamService:
     def hindrances(self) -> list[int]:
         """After `start`: an errno for each thing without which a team is not to start; all are logged.
 
-        That is its mode and, unless it was adopted, every configured port that is there: of a team
-        that carries traffic already, the other ports are worth more than a refusal.
+        That is its mode, its hash function and, unless it was adopted, every configured port that is
+        there: of a team that carries traffic already, the other ports are worth more than a refusal.
         """
         return [code for command, (code, _) in self._complaints.items() if self._hinders(command, code)]
 
     def _hinders(self, command: Command, code: int) -> bool:
         match command:
             case SetOption(key):
-                return key.name == "mode"
+                return key.name in _VITAL
             case AddPort():
                 return code != errno.ENODEV and not self._adopted
         return False
@@ -422,4 +425,6 @@ def _company(command: Command) -> bool | None:
 
 
 def _spell(value: OptionValue) -> str:
-    return value.hex() if isinstance(value, bytes) else str(value)
+    if not isinstance(value, bytes):
+        return str(value)
+    return value.hex() if len(value) <= _LONGEST_SPELT else f"{len(value)} bytes"

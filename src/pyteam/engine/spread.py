@@ -13,12 +13,11 @@ from types import MappingProxyType
 from typing import Final
 
 from pyteam.config import TxBalancer
-from pyteam.config.values import Fragment
 from pyteam.engine.balancing import Balancer
 from pyteam.engine.desired import Actual
+from pyteam.engine.hashfunction import TxHash, option_of
 from pyteam.engine.hashtable import ENTRIES, KEYS, MAPPING, fill
 from pyteam.options import OptionKey, OptionValue
-from pyteam.txhash import hash_program
 
 #: The table decides, balancer or not: it spreads better than the remainder of a division, which is what
 #: the driver's other method does, and only what must move does when a port comes or goes.
@@ -30,8 +29,8 @@ _COUNTERS: Final = "lb_hash_stats"
 class Spread:
     """``use`` says which ports there are; ``options`` what follows for the datapath."""
 
-    def __init__(self, tx_hash: tuple[Fragment, ...], balancer: TxBalancer) -> None:
-        self._program = hash_program(tx_hash)
+    def __init__(self, tx_hash: TxHash, balancer: TxBalancer) -> None:
+        self._function = option_of(tx_hash)
         #: Tenths of a second; 0: the load of ports does not matter.
         self._interval = balancer.balancing_interval if balancer.name else 0
         self._balancer = Balancer(self._interval / 10) if self._interval else None
@@ -53,7 +52,7 @@ class Spread:
 
     def settings(self) -> dict[str, OptionValue]:
         """What the datapath is to be set to whatever the ports are."""
-        return {"bpf_hash_func": self._program, "lb_tx_method": _METHOD, _INTERVAL: self._interval}
+        return {**self._function, "lb_tx_method": _METHOD, _INTERVAL: self._interval}
 
     def remarks(self) -> list[str]:
         """Lines for the log, at the start."""

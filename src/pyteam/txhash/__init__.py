@@ -4,6 +4,8 @@ All that the rest of pyteam may use is named here; the machine itself is `pyteam
 """
 
 from pyteam.txhash.check import ProgramError, check
+from pyteam.txhash.classic import encode
 from pyteam.txhash.fragments import FRAGMENTS, hash_program
+from pyteam.txhash.text import make, parse
 
-__all__ = ["FRAGMENTS", "ProgramError", "check", "hash_program"]
+__all__ = ["FRAGMENTS", "ProgramError", "check", "encode", "hash_program", "make", "parse"]

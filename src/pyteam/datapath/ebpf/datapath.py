@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Final
 
-from pyteam.datapath.ebpf import hooks, loadbalance, ports, requirements
+from pyteam.datapath.ebpf import hashfunction, hooks, loadbalance, ports, requirements
 from pyteam.datapath.ebpf.announce import Announcer
 from pyteam.datapath.ebpf.hooks import Hooks
 from pyteam.datapath.ebpf.meter import Meter
@@ -224,10 +224,11 @@ class EbpfDatapath:
             self._meter = Meter()
             self._load(mode, hooks.object_code())
             return
+        if key in loadbalance.HASH_FUNCTIONS:
+            self._set_hash(key, value)
+            return
         self._options.put(key, value)
-        if key == loadbalance.HASH_FUNCTION:
-            self._use_hash()
-        elif key == loadbalance.INTERVAL:
+        if key == loadbalance.INTERVAL:
             self._meter.start(int(value), time.monotonic())
         self._apply()
         if key.name in BURSTS:
@@ -254,7 +255,8 @@ class EbpfDatapath:
     # What the options mean for the programs
 
     def _load(self, mode: str, code: bytes) -> None:
-        fresh = Hooks.load(code, mode, loadbalance.hash_function(self._record, self.ifindex))
+        with hashfunction.of(self._record, self.ifindex) as function:
+            fresh = Hooks.load(code, mode, function)
         previous = self._hooks
         fresh.shared.start(self.ifindex)
         for ifindex in self._record.ports:
@@ -267,10 +269,19 @@ class EbpfDatapath:
         if previous:
             previous.close()
 
-    def _use_hash(self) -> None:
-        function = loadbalance.hash_function(self._record, self.ifindex)
-        ends = self._receiver.ifindex, self._receiver.other_end
-        self._need_hooks().use_hash(*ends, hooks.object_code(), function)
+    def _set_hash(self, key: OptionKey, value: OptionValue) -> None:
+        """Nothing is changed by a function that is refused."""
+        record = self._record
+        before = record.hash_option, record.hash_function
+        self._options.put(key, value)
+        try:
+            with hashfunction.of(record, self.ifindex) as function:
+                ends = self._receiver.ifindex, self._receiver.other_end
+                self._need_hooks().use_hash(*ends, hooks.object_code(), function)
+        except OSError:
+            record.hash_option, record.hash_function = before
+            raise
+        self._remember()
 
     def _apply(self) -> None:
         """Derive the programs' state, and the carrier, from the options."""

@@ -102,7 +102,7 @@ class Hooks:
                 if fd:
                     libbpf.close(fd)
             return None
-        return cls(transmit, receive, _open_maps([transmit, receive]), None)
+        return cls(transmit, receive, _open_maps([receive, transmit]), None)
 
     def hang(self, team: int, other_end: int, ports: list[int], replacing: Hooks | None = None) -> None:
         """Put the programs in force; in place of a predecessor's each swap is atomic."""

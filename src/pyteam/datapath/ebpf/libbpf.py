@@ -127,7 +127,8 @@ class _Library:
         self._library.libbpf_set_print(self._printer)
 
     def _note(self, level: int, template: bytes, arguments: int) -> int:
-        text = c.create_string_buffer(8192)
+        # A warning may carry the verifier's whole log, and its end is what tells.
+        text = c.create_string_buffer(8192 if level else _LOG)
         length = int(self._vsnprintf(text, len(text), template, arguments))
         if level == 0:  # LIBBPF_WARN
             self.said.append(text.value.decode(errors="replace").strip())
@@ -172,9 +173,12 @@ class Object:
     """A compiled BPF object, loaded: only the programs asked for, and all its maps.
 
     ``maps``: descriptors of maps by name, as the kernel has it, that are there already and to be used.
+    ``for_tc``: the programs are for tcx hooks, whatever their sections are called.
     """
 
-    def __init__(self, code: bytes, programs: set[str], maps: Mapping[str, int] = _NO_MAPS) -> None:
+    def __init__(
+        self, code: bytes, programs: set[str], maps: Mapping[str, int] = _NO_MAPS, *, for_tc: bool = False
+    ) -> None:
         library = _libbpf()
         library.said.clear()
         c.set_errno(0)
@@ -184,6 +188,7 @@ class Object:
         self.programs: dict[str, int] = {}
         self.maps: dict[str, int] = {}
         wanted: dict[str, c.c_void_p] = {}
+        present: list[str] = []
         for entry in self._walk(library.bpf_object__next_map) if maps else ():
             name = library.bpf_map__name(entry).decode()
             # The kernel's name of .bss begins with the object's.
@@ -195,6 +200,14 @@ class Object:
             library.bpf_program__set_autoload(program, c.c_bool(name in programs))
             if name in programs:
                 wanted[name] = program
+                if for_tc:
+                    library.bpf_program__set_type(program, _SCHED_CLS)
+            present.append(name)
+        missing = programs - wanted.keys()
+        if missing:
+            self.close()
+            what = f"no program {', '.join(sorted(missing))} in the BPF object; it has {', '.join(present)}"
+            raise DatapathError(errnos.ENOENT, what)
         result = library.bpf_object__load(self._handle)
         if result < 0:
             reason = self._reason()
@@ -219,9 +232,12 @@ class Object:
 
     @staticmethod
     def _reason() -> str:
-        """libbpf's last words; the verifier's own come before them and are the more telling."""
-        said = [line for line in _libbpf().said if line and "END PROG LOAD LOG" not in line]
-        return f": {said[-1].splitlines()[-1]}" if said else ""
+        """The verifier's last words, or else libbpf's."""
+        for text in _libbpf().said:
+            if "BEGIN PROG LOAD LOG" in text:
+                return f": {_last_words(text)}"
+        said = [line for text in _libbpf().said for line in text.splitlines() if line]
+        return f": {said[-1]}" if said else ""
 
     def close(self) -> None:
         """Close all its descriptors. What is attached stays attached."""
@@ -256,16 +272,18 @@ def load_program(name: str, code: bytes, btf: bytes, function_info: bytes) -> in
             # Once more for the reason: with a log it takes longer, and may fail for want of room in it.
             options.log, options.log_size, options.log_level = c.cast(log, c.c_char_p), _LOG, 1
             load()
-            said = [line for line in log.value.decode(errors="replace").splitlines() if _telling(line)]
-            _check(result, "the kernel refused the BPF program" + (f": {said[-1]}" if said else ""))
+            why = _last_words(log.value.decode(errors="replace"))
+            _check(result, "the kernel refused the BPF program" + (f": {why}" if why else ""))
         return result
     finally:
         close(described)
 
 
-def _telling(line: str) -> bool:
-    """The verifier's log ends with statistics."""
-    return bool(line) and not line.startswith(("processed ", "verification time", "stack depth"))
+def _last_words(log: str) -> str:
+    """The line of a verifier's log that says what is wrong: the last one, statistics aside."""
+    after = ("processed ", "verification time", "stack depth", "-- END PROG LOAD LOG", "libbpf:")
+    lines = [line.strip() for line in log.splitlines()]
+    return next((line for line in reversed(lines) if line and not line.startswith(after)), "")
 
 
 def attach(program: int, ifindex: int, hook: int, *, replace: int = 0) -> None:

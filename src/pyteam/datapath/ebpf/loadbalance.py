@@ -1,8 +1,9 @@
 """Mode ``loadbalance``: its options, and which port each of the 256 hashes belongs to.
 
-Pure: works on the `Record`. The rules are the kernel driver's (drivers/net/team/team_mode_loadbalance.c):
-a port's index for the remainder counts from when it was enabled, an entry without an enabled port goes by
-the remainder, and a port that is disabled takes no entry along.
+Pure: works on the `Record`; what a hash function is for the programs, `hashfunction` knows. The rules
+are the kernel driver's (drivers/net/team/team_mode_loadbalance.c): a port's index for the remainder
+counts from when it was enabled, an entry without an enabled port goes by the remainder, and a port that
+is disabled takes no entry along.
 """
 
 from __future__ import annotations
@@ -12,20 +13,19 @@ from collections.abc import Sequence
 from itertools import cycle
 from typing import Final
 
-from pyteam.datapath.ebpf.bytecode import Code
 from pyteam.datapath.ebpf.record import Record, pack, unpack
 from pyteam.datapath.ebpf.shared import ENTRIES
-from pyteam.datapath.ebpf.translate import UntranslatableError, translate
 from pyteam.datapath.interface import DatapathError
 from pyteam.options import OptionKey, OptionValue
-from pyteam.txhash import ProgramError, check
-from pyteam.txhash.classic import decode
 
 LOADBALANCE: Final = "loadbalance"
 MAPPING: Final = "lb_tx_hash_to_port_mapping"
-HASH_FUNCTION: Final = OptionKey("bpf_hash_func")
+#: A hash function, as the kernel driver takes it or as only this datapath does.
+HASH_FUNCTIONS: Final = (OptionKey("bpf_hash_func"), OptionKey("ebpf_hash_func"))
 METHOD: Final = OptionKey("lb_tx_method")
 INTERVAL: Final = OptionKey("lb_stats_refresh_interval")
+#: Characters of a packed hash function; the rest of the record needs room, too.
+_MOST_REMEMBERED: Final = 48 * 1024
 _BY_TABLE: Final = "hash_to_port_mapping"
 _METHODS: Final = ("hash", _BY_TABLE)
 
@@ -33,20 +33,25 @@ _METHODS: Final = ("hash", _BY_TABLE)
 def options(record: Record) -> dict[OptionKey, OptionValue]:
     """All but the counters."""
     values: dict[OptionKey, OptionValue] = {
-        HASH_FUNCTION: unpack(record.hash_function),
         METHOD: record.options.get(METHOD.name, _METHODS[0]),
         INTERVAL: record.options.get(INTERVAL.name, 0),
     }
+    for key in HASH_FUNCTIONS:
+        values[key] = unpack(record.hash_function) if key.name == record.hash_option else b""
     values |= {OptionKey(MAPPING, 0, at): port for at, port in enumerate(_entries(record))}
     return values
 
 
 def put(record: Record, key: OptionKey, value: OptionValue) -> bool:
     """Whether it is an option of this mode; then it is set. EINVAL, ENODEV: it cannot be this."""
-    if key == HASH_FUNCTION:
+    if key in HASH_FUNCTIONS:
         assert isinstance(value, bytes)
-        _translated(value)
-        record.hash_function = pack(value)
+        packed = pack(value)
+        if len(packed) > _MOST_REMEMBERED:
+            raise DatapathError(
+                errno.EFBIG, f"{key.name} is too big ({len(value)} bytes): strip it (llvm-strip -g)"
+            )
+        record.hash_function, record.hash_option = packed, key.name
     elif key == METHOD:
         if value not in _METHODS:
             raise DatapathError(errno.EINVAL, f"{key.name} is one of {', '.join(_METHODS)}, not {value!r}")
@@ -56,19 +61,6 @@ def put(record: Record, key: OptionKey, value: OptionValue) -> bool:
     else:
         return False
     return True
-
-
-def hash_function(record: Record, ifindex: int) -> Code | None:
-    """The function for the programs of the team device; None where there is none."""
-    return _translated(unpack(record.hash_function), ifindex)
-
-
-def _translated(function: bytes, ifindex: int = 0) -> Code | None:
-    """EINVAL: the kernel driver, or this datapath, would not take it, and why."""
-    try:
-        return translate(check(decode(function)), ifindex) if function else None
-    except (ProgramError, UntranslatableError, ValueError) as error:
-        raise DatapathError(errno.EINVAL, f"{HASH_FUNCTION.name}: {error}") from error
 
 
 def set_entries(record: Record, port: int, entries: Sequence[int]) -> None:
@@ -121,7 +113,7 @@ def interval(record: Record) -> int:
 
 def reset(record: Record) -> None:
     """The mode begins anew."""
-    record.entries, record.hash_function = [], ""
+    record.entries, record.hash_function, record.hash_option = [], "", ""
     for key in (METHOD, INTERVAL):
         record.options.pop(key.name, None)
 

@@ -73,9 +73,11 @@ class Record:
     failover_order: list[int] = field(default_factory=list)
     #: Ports that may send, in the order in which they were enabled.
     enabled: list[int] = field(default_factory=list)
-    #: Of mode loadbalance: port by entry, 0 for none; and the hash function, see `pack`.
+    #: Of mode loadbalance: port by entry, 0 for none.
     entries: list[int] = field(default_factory=list)
+    #: The hash function, see `pack`, and the option that it was given by.
     hash_function: str = ""
+    hash_option: str = ""
     ports: dict[int, PortRecord] = field(default_factory=dict)
 
     def encode(self) -> bytes:
