@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sysconfig
@@ -18,11 +19,11 @@ from pyteam.datapath.ebpf.quiet import silence
 from pyteam.netlink.rtnl import Rtnl
 from pyteam.options import OptionKey
 from pyteam.txhash import classic as c
-from pyteam.txhash import encode, hash_program
+from pyteam.txhash import encode, hash_program, parse
 from pyteam.txhash.classic import Instruction
 from tests.datapath.conformance import add, wait_for
 from tests.datapath.veths import VethBench, veth_bench
-from tests.netns.teams import host
+from tests.netns.teams import host, program
 
 FUNCTION = OptionKey("ebpf_hash_func")
 QUEUE = (Instruction(c.LD | c.W | c.ABS, k=c.QUEUE), Instruction(c.RET | c.A))
@@ -201,3 +202,31 @@ def test_a_start_with_a_function_that_cannot_be(tmp_path: Path, tx_hash: object,
         assert reason in done.err
         assert "team0" not in box.links()
         box.leaves_nothing()
+
+
+def test_teamnl_shows_what_is_in_force(tmp_path: Path) -> None:
+    """The options of the mode, also to a process that does not own the team, and after the owner's death."""
+    text = "2\n48 0 0 14\n22 0 0 0\n"
+    (tmp_path / "hash.ddd").write_text(text)
+    with host(tmp_path, "eth0", "eth1") as box:
+        runner = {"name": "loadbalance", "tx_hash": {"bpf_file": str(tmp_path / "hash.ddd")}}
+        config = {"device": "team0", "runner": runner, "ports": {"eth0": {}, "eth1": {}}}
+        ports = {str(box.links()[name]["ifindex"]) for name in ("eth0", "eth1")}
+
+        def shown(*words: str) -> str:
+            return box.sh(" ".join((*program("teamnl"), *words))).strip()
+
+        daemon = box.start(config=config).ready()
+        for _ in range(2):
+            function = "".join(f"\\{byte:02x}" for byte in encode(parse(text)))
+            assert shown("team0", "getoption", "bpf_hash_func") == function
+            assert shown("team0", "getoption", "ebpf_hash_func") == ""
+            assert shown("team0", "getoption", "lb_tx_method") == "hash_to_port_mapping"
+            entries = [
+                shown("-a", at, "team0", "getoption", "lb_tx_hash_to_port_mapping") for at in ("0", "255")
+            ]
+            assert set(entries) <= ports
+            assert shown("-a", "9", "team0", "getoption", "lb_hash_stats") == "\\00" * 8
+            if daemon.process.poll() is None:
+                daemon.end(signal.SIGKILL)
+        assert box.start(config=config).ready().end() == 0
