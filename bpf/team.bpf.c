@@ -59,12 +59,9 @@ extern void *bpf_rdonly_cast(void *, __u32) __ksym;
 
 struct team_state team;
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, TEAM_MAX_PORTS);
-	__type(key, __u32);
-	__type(value, struct team_counters);
-} team_counters SEC(".maps");
+/* A CPU's counters are found by an addition here, and by a look-up in a per-CPU map. The loader makes
+ * the section as long as there can be CPUs, to which the verifier holds what they call themselves. */
+struct team_counters team_counters[TEAM_MAX_CPUS][TEAM_MAX_PORTS] SEC(".bss.counters");
 
 /* Whose turn it is, in mode roundrobin. */
 struct {
@@ -127,10 +124,17 @@ static __noinline __u64 find_device(struct __sk_buff *skb, __u32 ifindex)
 	return 0;
 }
 
-/* Would a packet sent to this port now leave it? The cached address is only ever read through
- * bpf_rdonly_cast, whose loads yield 0 where there is nothing, and believed only where index and
- * namespace fit. */
-static __always_inline bool usable(struct __sk_buff *skb, struct team_target *to)
+/* Up, there, and with a cable in it, at this moment. What is read through bpf_rdonly_cast is 0 where
+ * there is nothing. */
+static __always_inline bool carries(struct team_target *to)
+{
+	struct net_device *dev = kernel_ptr(struct net_device, to->dev);
+
+	return (dev->state & LINK_STATE_BITS) == LINK_STATE_USABLE;
+}
+
+/* A cached address is believed where index and namespace fit. For callers that know of no tap. */
+static __noinline bool look_again(struct __sk_buff *skb, struct team_target *to)
 {
 	struct net_device *dev = kernel_ptr(struct net_device, to->dev);
 
@@ -140,28 +144,59 @@ static __always_inline bool usable(struct __sk_buff *skb, struct team_target *to
 		if (dev->ifindex != (int)to->ifindex)
 			return false;
 	}
-	return (dev->state & LINK_STATE_BITS) == LINK_STATE_USABLE;
+	/* Not at the receiver's other end, where a packet is because there is a tap. */
+	if (skb->ifindex == team.ifindex)
+		to->tick = bpf_jiffies64();
+	return carries(to);
 }
 
-static __always_inline struct team_counters *counters_of(__u32 slot)
+/* Whether the port can send is looked at for every packet: two loads. What changes seldom (a device
+ * goes, or to another namespace, and is down before; a tap comes) is looked at once in a tick of the
+ * kernel's clock, 1 to 10 ms. */
+static __always_inline bool surely_usable(struct team_target *to)
 {
-	return bpf_map_lookup_elem(&team_counters, &slot);
+	__u64 now = bpf_jiffies64();
+
+	return to->tick == now && carries(to);
 }
 
-static __always_inline void count_sent(struct __sk_buff *skb, __u32 slot)
+/* Would a packet sent to this port now leave it? */
+static __always_inline bool usable(struct __sk_buff *skb, struct team_target *to)
 {
-	struct team_counters *counters = counters_of(slot);
+	return surely_usable(to) || look_again(skb, to);
+}
 
-	if (counters) {
-		counters->tx_packets += skb->gso_segs ?: 1;
-		counters->tx_bytes += skb->len;
-	}
+/* bpf_get_smp_processor_id(), in 64 bits: nothing needs to clear the upper ones. */
+static __u64 (*this_cpu)(void) = (void *)BPF_FUNC_get_smp_processor_id;
+
+/* The CPU is asked for first: what is in registers does not survive a call. */
+static __always_inline struct team_counters *counters_of(__u64 cpu, __u32 slot)
+{
+	return &team_counters[cpu][slot & (TEAM_MAX_PORTS - 1)];
+}
+
+static __always_inline void count_sent(struct __sk_buff *skb, struct team_target *to)
+{
+	__u64 cpu = this_cpu();
+	struct team_counters *counters = counters_of(cpu, to->slot);
+
+	counters->tx_packets++;
+	counters->tx_bytes += skb->len;
 }
 
 static __always_inline int send(struct __sk_buff *skb, struct team_target *to)
 {
-	count_sent(skb, to->slot);
+	count_sent(skb, to);
 	return bpf_redirect(to->ifindex, 0);
+}
+
+static __always_inline int receive(struct __sk_buff *skb, __u64 cpu, __u32 slot)
+{
+	struct team_counters *counters = counters_of(cpu, slot);
+
+	counters->rx_packets++;
+	counters->rx_bytes += skb->len;
+	return bpf_redirect(team.ifindex, BPF_F_INGRESS);
 }
 
 /* A tap (tcpdump) on the team device sees a packet only if the device really transmits it. Then it
@@ -172,7 +207,7 @@ static __always_inline bool tapped(struct __sk_buff *skb)
 	struct net_device *dev = kernel_skb->dev;
 
 	return (void *)dev->ptype_all.next != (void *)&dev->ptype_all &&
-	       dev->ifindex == (int)team.ifindex;
+	       skb->ifindex == team.ifindex;
 }
 
 static __always_inline struct team_target *target(__u32 table, __u32 at)
@@ -223,19 +258,42 @@ static __noinline int divert(struct __sk_buff *skb, __u32 table, __u32 at)
 	return walk.result;
 }
 
+static __always_inline int look_and_send(struct __sk_buff *skb, struct team_target *to, __u32 table,
+					 __u32 at)
+{
+	if (tapped(skb))
+		return TCX_NEXT;
+	return look_again(skb, to) ? send(skb, to) : divert(skb, table, at);
+}
+
+static __noinline int send_slowly(struct __sk_buff *skb, __u32 table, __u32 at)
+{
+	return look_and_send(skb, target(table, at), table, at);
+}
+
 static __always_inline int send_from(struct __sk_buff *skb, __u32 table, __u32 at)
 {
 	struct team_target *to = target(table, at);
 
-	return usable(skb, to) ? send(skb, to) : divert(skb, table, at);
+	return surely_usable(to) ? send(skb, to) : send_slowly(skb, table, at);
+}
+
+/* Has no arguments but the packet, for which the fast way would pay. */
+static __noinline int send_first_slowly(struct __sk_buff *skb)
+{
+	return look_and_send(skb, &team.first, team.current, 0);
 }
 
 SEC("tc")
 int team_tx_ab(struct __sk_buff *skb)
 {
-	if (tapped(skb))
-		return TCX_NEXT;
-	return send_from(skb, team.current, 0);
+	return surely_usable(&team.first) ? send(skb, &team.first) : send_first_slowly(skb);
+}
+
+/* Where nothing can be sent a tap still sees what was to be. */
+static __always_inline int drop(struct __sk_buff *skb)
+{
+	return tapped(skb) ? TCX_NEXT : TC_ACT_SHOT;
 }
 
 SEC("tc")
@@ -243,13 +301,16 @@ int team_tx_rr(struct __sk_buff *skb)
 {
 	__u32 table = team.current, count = team.table[table & 1].count;
 	__u32 zero = 0, *turn;
+	int verdict;
 
-	if (tapped(skb))
-		return TCX_NEXT;
 	turn = bpf_map_lookup_elem(&team_turn, &zero);
 	if (!turn || !count)
-		return TC_ACT_SHOT;
-	return send_from(skb, table, (*turn)++ % count);
+		return drop(skb);
+	verdict = send_from(skb, table, *turn % count);
+	/* A packet that passes on for a tap comes back, and is to have one turn only. */
+	if (verdict != TCX_NEXT)
+		(*turn)++;
+	return verdict;
 }
 
 SEC("tc")
@@ -257,10 +318,8 @@ int team_tx_random(struct __sk_buff *skb)
 {
 	__u32 table = team.current, count = team.table[table & 1].count;
 
-	if (tapped(skb))
-		return TCX_NEXT;
 	if (!count)
-		return TC_ACT_SHOT;
+		return drop(skb);
 	return send_from(skb, table, bpf_get_prandom_u32() % count);
 }
 
@@ -273,7 +332,7 @@ static long broadcast_step(__u32 i, struct walk *walk)
 		return NEXT_STEP;
 	if (walk->at < TEAM_MAX_PORTS) {
 		previous = target(walk->table, walk->at);
-		count_sent(walk->skb, previous->slot);
+		count_sent(walk->skb, previous);
 		bpf_clone_redirect(walk->skb, previous->ifindex, 0);
 	}
 	walk->at = i;
@@ -329,18 +388,49 @@ enum { NOT_OURS = -1 };
  * whose hint another port has. */
 static __noinline int receiving_slot(struct __sk_buff *skb, __u32 ifindex)
 {
-	struct team_table *table = &team.table[team.current & 1];
-	struct team_target *active = &table->to[0];
 	int slot = slot_of(ifindex);
 
 	if (slot < 0)
 		return NOT_OURS;
 	if (team.slot[slot & (TEAM_MAX_PORTS - 1)].rx)
 		return slot;
-	if (!team.spare || !table->count || usable_or_tell(skb, active))
+	if (!team.spare || !team.first.ifindex || usable_or_tell(skb, &team.first))
 		return TEAM_MAX_PORTS;
 	/* We have diverted, so the other side may have: what comes here is for us. */
 	return slot;
+}
+
+/* Everything but what `team_rx` knows at a glance. */
+static __noinline int receive_slowly(struct __sk_buff *skb)
+{
+	struct sk_buff *kernel_skb = bpf_cast_to_kern_ctx(skb);
+	struct net_device *dev = kernel_skb->dev;
+	__u32 ifindex = skb->ifindex;
+	struct team_hint *hint = &team.hint[ifindex & (TEAM_HINTS - 1)];
+	int slot = hint->slot;
+
+	/* A device that moves to another namespace takes its programs along. */
+	if ((__u64)dev->nd_net.net != team.net && team.net)
+		return TCX_NEXT;
+	if (hint->rx != ifindex) {
+		slot = receiving_slot(skb, ifindex);
+		if (slot == NOT_OURS)
+			return TCX_NEXT;
+	}
+	if (skb->pkt_type == PACKET_MULTICAST) {
+		/* Slow protocols (LACP, Marker) are between port and port. Behind a tag they are not. */
+		if (skb->protocol == bpf_htons(ETH_P_SLOW) && !skb->vlan_present)
+			return TCX_NEXT;
+		if (is_link_local(skb)) {
+			/* Also for who listens on the port itself, be it active or not. */
+			if (slot < TEAM_MAX_PORTS)
+				bpf_clone_redirect(skb, team.ifindex, BPF_F_INGRESS);
+			return TCX_NEXT;
+		}
+	}
+	if (slot >= TEAM_MAX_PORTS)
+		return TC_ACT_SHOT;
+	return receive(skb, this_cpu(), slot);
 }
 
 SEC("tc")
@@ -348,35 +438,17 @@ int team_rx(struct __sk_buff *skb)
 {
 	struct sk_buff *kernel_skb = bpf_cast_to_kern_ctx(skb);
 	struct net_device *dev = kernel_skb->dev;
-	struct team_counters *counters;
-	__u32 ifindex = dev->ifindex;
-	int slot = team.hint[ifindex & (TEAM_SLOT_HINTS - 1)] & (TEAM_MAX_PORTS - 1);
 
-	/* A device that moves to another namespace takes its programs along. */
-	if ((__u64)dev->nd_net.net != team.net && team.net)
-		return TCX_NEXT;
-	if (team.slot[slot].rx != ifindex) {
-		slot = receiving_slot(skb, ifindex);
-		if (slot == NOT_OURS)
-			return TCX_NEXT;
+	/* Slow protocols and link-local groups are multicast. */
+	if ((__u64)dev->nd_net.net == team.net && skb->pkt_type != PACKET_MULTICAST) {
+		__u64 cpu = this_cpu();
+		__u32 ifindex = skb->ifindex;
+		struct team_hint *hint = &team.hint[ifindex & (TEAM_HINTS - 1)];
+
+		if (hint->rx == ifindex)
+			return receive(skb, cpu, hint->slot);
 	}
-	/* Slow protocols (LACP, Marker) are between port and port. Behind a tag they are not. */
-	if (skb->protocol == bpf_htons(ETH_P_SLOW) && !skb->vlan_present)
-		return TCX_NEXT;
-	if (skb->pkt_type == PACKET_MULTICAST && is_link_local(skb)) {
-		/* Also for who listens on the port itself, be it active or not. */
-		if (slot < TEAM_MAX_PORTS)
-			bpf_clone_redirect(skb, team.ifindex, BPF_F_INGRESS);
-		return TCX_NEXT;
-	}
-	if (slot >= TEAM_MAX_PORTS)
-		return TC_ACT_SHOT;
-	counters = counters_of(slot);
-	if (counters) {
-		counters->rx_packets += skb->gso_segs ?: 1;
-		counters->rx_bytes += skb->len;
-	}
-	return bpf_redirect(team.ifindex, BPF_F_INGRESS);
+	return receive_slowly(skb);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

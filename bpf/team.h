@@ -4,9 +4,10 @@
 #ifndef PYTEAM_TEAM_H
 #define PYTEAM_TEAM_H
 
-#define TEAM_ABI 3
+#define TEAM_ABI 4
 #define TEAM_MAX_PORTS 64 /* a power of two: indexes are masked with it */
-#define TEAM_SLOT_HINTS 256
+#define TEAM_MAX_CPUS 4096 /* the loader makes room for those that there can be */
+#define TEAM_HINTS 256     /* a power of two */
 #define TEAM_RECORD_SIZE 65536
 #define TEAM_ENTRIES 256 /* hashes, as they are folded to eight bits */
 /* What the hash function's place holder returns; its bytes fold to 0. The loader looks for it. */
@@ -16,7 +17,8 @@
 struct team_target {
 	__u32 ifindex;
 	__u32 slot;
-	__u64 dev; /* where its net_device was last found; 0: look it up */
+	__u64 dev;  /* where its net_device was last found; 0: look it up */
+	__u64 tick; /* of the kernel's clock (jiffies), in which that was last looked at */
 };
 
 /* Where packets of one hash go, in mode loadbalance. */
@@ -42,18 +44,25 @@ struct team_slot {
 	__u32 unused;
 };
 
+/* By ifindex modulo TEAM_HINTS, of one of the ports that share it. */
+struct team_hint {
+	__u32 rx; /* as in its slot */
+	__u32 slot;
+};
+
 struct team_state {
 	__u32 abi;
 	__u32 current; /* 0 or 1: the table in force */
 	__u32 ifindex; /* the team device */
-	__u32 spare;   /* 1: a port without `rx` receives while table.to[0] is dead */
+	__u32 spare;   /* 1: a port without `rx` receives while `first` is dead */
 	__u64 net;     /* the namespace that the cached `dev`s are in; for comparing */
-	__u8 hint[TEAM_SLOT_HINTS]; /* ifindex modulo 256 -> slot, where it is that of the slot */
+	struct team_target first; /* the order's first, or 0: found without an index */
+	struct team_hint hint[TEAM_HINTS];
 	struct team_slot slot[TEAM_MAX_PORTS];
 	struct team_table table[2];
 };
 
-/* Per CPU and slot. */
+/* Per CPU and slot, so that CPUs need not agree on who counts. */
 struct team_counters {
 	__u64 rx_packets;
 	__u64 rx_bytes;

@@ -7,6 +7,7 @@ the counters, which the programs keep per port.
 from __future__ import annotations
 
 import ctypes
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from pyteam.datapath.ebpf.hooks import Hooks
 from pyteam.datapath.ebpf.quiet import silence
 from pyteam.netlink.rtnl import Rtnl
 from tests.netns.anonymous import inside, namespace
+from tests.netns.ticks import next_tick
 
 # Verdicts, as unsigned as the kernel returns them (uapi linux/pkt_cls.h, linux/bpf.h).
 NEXT: Final = 0xFFFFFFFF
@@ -26,6 +28,7 @@ SHOT: Final = 2
 REDIRECT: Final = 7
 
 UNICAST: Final = bytes.fromhex("0200000000010200000000020800") + bytes(46)
+_ETH_P_ALL: Final = 3
 _CONTEXT_SIZE: Final = 192  # struct __sk_buff
 _IFINDEX, _GSO_SEGS, _GSO_SIZE = 40, 164, 176  # offsets in it
 
@@ -58,8 +61,9 @@ class Programs:
 
     rtnl: Rtnl
     hooks: Hooks
-    #: The device that stands for team0.
+    #: The device that stands for team0, and the other end of it.
     team: int
+    other_end: int
     #: Ports in the order of their slots, by ifindex; each one's cable ends at `far`.
     ports: list[int] = field(default_factory=list)
     far: dict[int, int] = field(default_factory=dict)
@@ -90,6 +94,18 @@ class Programs:
     def transmit(self, frame: bytes = UNICAST, *, segments: int = 0, times: int = 1) -> int:
         """What the transmit program says of a packet that team0 sends."""
         return run_program(self.hooks.transmit, frame, self.team, segments, times)
+
+    def transmit_at_other_end(self, *, times: int = 1) -> int:
+        """What it says of a packet that team0 has sent for real."""
+        return run_program(self.hooks.transmit, UNICAST, self.other_end, times=times)
+
+    @contextmanager
+    def tap(self) -> Iterator[None]:
+        """tcpdump listens on team0."""
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL)) as tap:
+            tap.bind(("team", _ETH_P_ALL))
+            next_tick()
+            yield
 
     def receive(self, port: int, frame: bytes = UNICAST, *, times: int = 1) -> int:
         """What the receive program says of a frame that came in on a port."""
@@ -144,7 +160,7 @@ def programs(mode: str, ports: int = 2, function: Code | None = None) -> Iterato
         loaded = Hooks.load(hooks.object_code(), mode, function)
         try:
             loaded.shared.start(team.ifindex)
-            bench = Programs(rtnl, loaded, team.ifindex)
+            bench = Programs(rtnl, loaded, team.ifindex, team.link)
             for _ in range(ports):
                 bench.plug()
             loaded.shared.set_order(bench.ports)

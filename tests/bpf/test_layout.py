@@ -16,6 +16,7 @@ MIRRORS = {
     "team_entry": shared.Entry,
     "team_table": shared.Table,
     "team_slot": shared.Slot,
+    "team_hint": shared.Hint,
     "team_state": shared.State,
 }
 
@@ -25,7 +26,7 @@ def test_the_mirror_is_true(tmp_path: Path) -> None:
     claims = [
         f'_Static_assert(TEAM_ABI == {shared.ABI}, "ABI");',
         f'_Static_assert(TEAM_MAX_PORTS == {shared.MAX_PORTS}, "ports");',
-        f'_Static_assert(TEAM_SLOT_HINTS == {shared.HINTS}, "hints");',
+        f'_Static_assert(TEAM_HINTS == {shared.HINTS}, "hints");',
         f'_Static_assert(TEAM_RECORD_SIZE == {shared.RECORD_SIZE}, "record");',
         f'_Static_assert(TEAM_ENTRIES == {shared.ENTRIES}, "entries");',
         f'_Static_assert(TEAM_HASH_PLACEHOLDER == {splice.PLACEHOLDER}, "placeholder");',

@@ -94,6 +94,28 @@ def test_ports_whose_indexes_are_equal_modulo_256() -> None:
         assert bench.received() == [1, 1]
 
 
+@pytest.mark.needs("ip")
+def test_a_port_that_ceases_to_receive_is_not_held_for_one_whose_index_is_alike() -> None:
+    with programs("roundrobin", ports=1) as bench:
+        first = bench.ports[0]
+        twin = bench.plug(ifindex=first + 256)
+        for receiving, other in ((first, twin), (twin, first), (first, twin)):
+            bench.hooks.shared.receive_on({receiving}, spare=False)
+            assert bench.receive(receiving) == REDIRECT
+            assert bench.receive(other) == SHOT
+        assert bench.received() == [2, 1]
+
+
+def test_a_port_that_a_dying_owner_half_switched_off_is_put_right() -> None:
+    with programs("roundrobin") as bench:
+        first, second = bench.ports
+        bench.hooks.shared.receive_on({first, second}, spare=False)
+        slots = bench.hooks.shared.slots()
+        bench.hooks.shared.state.slot[slots[second]].rx = 0
+        bench.hooks.shared.receive_on({first}, spare=False)
+        assert bench.receive(second) == SHOT
+
+
 def test_a_port_that_moved_to_another_namespace_is_left_alone_there() -> None:
     """Its programs move with it: there they must not take its frames for ours."""
     with programs("activebackup") as bench, namespace() as elsewhere:

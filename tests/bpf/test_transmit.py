@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pyteam.netlink.rtnl import Rtnl
-from tests.bpf.harness import REDIRECT, SHOT, UNICAST, programs
+from tests.bpf.harness import NEXT, REDIRECT, SHOT, UNICAST, programs
 from tests.netns.anonymous import inside, namespace
+from tests.netns.ticks import next_tick
 
 MODES = ("activebackup", "roundrobin", "random", "broadcast", "loadbalance")
 
@@ -15,6 +16,13 @@ MODES = ("activebackup", "roundrobin", "random", "broadcast", "loadbalance")
 def test_without_ports_everything_is_dropped(mode: str) -> None:
     with programs(mode, ports=0) as bench:
         assert bench.transmit() == SHOT
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_tap_sees_what_cannot_be_sent(mode: str) -> None:
+    with programs(mode, ports=0) as bench, bench.tap():
+        assert bench.transmit() == NEXT
+        assert bench.transmit_at_other_end() == SHOT
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -135,6 +143,7 @@ def test_a_port_moved_to_another_namespace_is_passed_over_though_it_works_there(
         bench.rtnl.set_link(moved, namespace=elsewhere)
         with inside(elsewhere), Rtnl() as there:
             there.set_link(there.link_by_name("p0").ifindex, up=True)
+        next_tick()
         assert bench.transmit() == REDIRECT
         assert bench.sent() == [1, 1]
 
@@ -147,12 +156,46 @@ def test_many_ports_of_which_only_the_last_works() -> None:
         assert bench.sent()[-1] == 1
 
 
-def test_segments_are_counted_not_packets() -> None:
+def test_packets_are_counted_as_the_stack_sends_them_however_they_are_segmented_below() -> None:
     frame = UNICAST + bytes(1000)
     with programs("activebackup") as bench:
         bench.transmit(frame, segments=3)
-        assert bench.counters(bench.ports[0])["tx_packets"] == 3
+        assert bench.counters(bench.ports[0])["tx_packets"] == 1
         assert bench.counters(bench.ports[0])["tx_bytes"] == len(frame)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_for_a_tap_packets_go_the_long_way_and_are_sent_once(mode: str) -> None:
+    with programs(mode) as bench:
+        bench.transmit(times=10)
+        before = bench.sent()
+        with bench.tap():
+            assert bench.transmit(times=10) == NEXT
+            assert bench.sent() == before
+            assert bench.transmit_at_other_end(times=10) == REDIRECT
+            # What was looked at there says nothing of a tap.
+            assert bench.transmit() == NEXT
+        next_tick()
+        assert bench.transmit() == REDIRECT
+
+
+def test_roundrobin_takes_one_turn_for_a_packet_that_is_seen_twice() -> None:
+    with programs("roundrobin") as bench, bench.tap():
+        for _ in range(20):
+            bench.transmit()
+            bench.transmit_at_other_end()
+        # The turn is each CPU's own, and the test may change its CPU.
+        assert all(abs(count - 10) <= 2 for count in bench.sent()), bench.sent()
+
+
+def test_a_first_port_that_a_dying_owner_left_behind_is_put_right() -> None:
+    """The order and the copy of its first are two stores."""
+    with programs("activebackup", ports=3) as bench:
+        first, second, third = bench.ports
+        bench.hooks.shared.state.first.ifindex = third
+        bench.hooks.shared.set_order([first, second, third])
+        bench.transmit()
+        assert bench.sent() == [1, 0, 0]
 
 
 def test_a_new_order_is_in_force_at_once() -> None:

@@ -19,6 +19,7 @@ from pyteam.datapath.ebpf.datapath import EbpfDatapath
 from pyteam.netlink.rtnl import NetlinkError, Rtnl
 from pyteam.options import OptionKey
 from tests.netns.anonymous import inside, namespace
+from tests.netns.ticks import next_tick
 
 TEAM: Final = "team0"
 #: Seconds that a frame on its way is waited for, and that nothing is waited for.
@@ -68,6 +69,7 @@ class Host:
         """A packet socket on an interface, as tcpdump has one."""
         with self.here(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(protocol)) as tap:
             tap.bind((name, protocol))
+            next_tick()
             tap.settimeout(SOON)
             yield tap
 

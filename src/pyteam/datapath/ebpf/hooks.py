@@ -19,7 +19,14 @@ from typing import Final, NamedTuple
 
 from pyteam.datapath.ebpf import bytecode, libbpf
 from pyteam.datapath.ebpf.bytecode import Code
-from pyteam.datapath.ebpf.shared import COUNTERS, ENTRIES, RECORD_SIZE, SharedState, team_of
+from pyteam.datapath.ebpf.shared import (
+    ENTRIES,
+    RECORD_SIZE,
+    SharedCounters,
+    SharedState,
+    counters_size,
+    team_of,
+)
 from pyteam.datapath.ebpf.splice import btf, function_info, splice
 from pyteam.datapath.interface import DatapathError
 
@@ -33,9 +40,8 @@ TRANSMIT: Final = {
 }
 _HASHING: Final = TRANSMIT["loadbalance"]
 _OBJECT: Final = os.path.join(os.path.dirname(__file__), "team.bpf.o")
-_STATE, _COUNTERS, _EVENTS, _RECORD = ".bss", "team_counters", "team_events", "team_record"
+_STATE, _COUNTERS, _EVENTS, _RECORD = ".bss", ".bss.counters", "team_events", "team_record"
 _SENT: Final = "team_sent"
-_COUNTERS_OF_ONE_CPU: Final = struct.Struct(f"={len(COUNTERS)}Q")
 _SENT_BY_ONE_CPU: Final = struct.Struct(f"={ENTRIES}Q")
 
 
@@ -84,10 +90,15 @@ class Hooks:
         """Of programs of this build; another build's may be laid out otherwise."""
         return SharedState(next(fd for name, fd in self._maps.items() if name.endswith(_STATE)))
 
+    @cached_property
+    def _counters(self) -> SharedCounters:
+        return SharedCounters(self._maps[_COUNTERS], libbpf.cpus())
+
     @classmethod
     def load(cls, code: bytes, mode: str, function: Code | None = None) -> Hooks:
         """New programs for a mode, hanging nowhere yet; ``function`` as for `use_hash`."""
-        loaded = libbpf.Object(code, {TRANSMIT[mode], RECEIVE})
+        sizes = {_COUNTERS: counters_size(libbpf.cpus())}
+        loaded = libbpf.Object(code, {TRANSMIT[mode], RECEIVE}, sizes=sizes)
         libbpf.bind_map(loaded.programs[RECEIVE], loaded.maps[_RECORD])
         transmit = _with_hash(loaded, TRANSMIT[mode], function)
         return cls(transmit, loaded.programs[RECEIVE], loaded.maps, loaded)
@@ -185,10 +196,7 @@ class Hooks:
 
     def counters(self, slot: int) -> dict[str, int]:
         """What passed a port, all CPUs together."""
-        size = _COUNTERS_OF_ONE_CPU.size
-        values = libbpf.read_map(self._maps[_COUNTERS], slot, size * libbpf.possible_cpus())
-        totals = map(sum, zip(*_COUNTERS_OF_ONE_CPU.iter_unpack(values), strict=True))
-        return dict(zip(COUNTERS, totals, strict=True))
+        return self._counters.read(slot)
 
     def sent(self) -> tuple[int, ...]:
         """Bytes sent by each entry of mode loadbalance, all CPUs together."""
@@ -197,8 +205,7 @@ class Hooks:
 
     def reset_counters(self, slot: int) -> None:
         """For a new port, which may get a slot that another one had."""
-        zeros = bytes(_COUNTERS_OF_ONE_CPU.size * libbpf.possible_cpus())
-        libbpf.write_map(self._maps[_COUNTERS], slot, zeros)
+        self._counters.reset(slot)
 
     def read_record(self) -> bytes:
         return libbpf.read_map(self._maps[_RECORD], 0, RECORD_SIZE)
@@ -210,8 +217,9 @@ class Hooks:
 
     def close(self) -> None:
         self.events.close()
-        if "shared" in self.__dict__:
-            self.shared.close()
+        for memory in ("shared", "_counters"):
+            if memory in self.__dict__:
+                self.__dict__[memory].close()
         libbpf.close(self.transmit)
         if self._owned:
             self._owned.close()

@@ -10,7 +10,9 @@ from __future__ import annotations
 import ctypes as c
 import errno as errnos
 import os
+import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -23,7 +25,7 @@ _MOST_PROGRAMS: Final = 64  # BPF_MPROG_MAX, kernel/bpf/mprog.c
 _SCHED_CLS: Final = 3  # BPF_PROG_TYPE_SCHED_CLS
 _FUNCTION_INFO: Final = 8  # bytes of struct bpf_func_info
 _NAME: Final = 15  # characters that the kernel keeps of a name
-_NO_MAPS: Final[Mapping[str, int]] = MappingProxyType({})
+_NONE: Final[Mapping[str, int]] = MappingProxyType({})
 _LOG: Final = 1 << 20  # bytes of the verifier's log that are looked at
 
 _Printer = c.CFUNCTYPE(c.c_int, c.c_int, c.c_char_p, c.c_void_p)
@@ -173,11 +175,18 @@ class Object:
     """A compiled BPF object, loaded: only the programs asked for, and all its maps.
 
     ``maps``: descriptors of maps by name, as the kernel has it, that are there already and to be used.
+    ``sizes``: of one value, in bytes, of new maps that are not to have the size that they were compiled with.
     ``for_tc``: the programs are for tcx hooks, whatever their sections are called.
     """
 
     def __init__(
-        self, code: bytes, programs: set[str], maps: Mapping[str, int] = _NO_MAPS, *, for_tc: bool = False
+        self,
+        code: bytes,
+        programs: set[str],
+        maps: Mapping[str, int] = _NONE,
+        *,
+        sizes: Mapping[str, int] = _NONE,
+        for_tc: bool = False,
     ) -> None:
         library = _libbpf()
         library.said.clear()
@@ -208,6 +217,12 @@ class Object:
             self.close()
             what = f"no program {', '.join(sorted(missing))} in the BPF object; it has {', '.join(present)}"
             raise DatapathError(errnos.ENOENT, what)
+        for entry in self._walk(library.bpf_object__next_map):
+            name = library.bpf_map__name(entry).decode()
+            if name in sizes:
+                _check(
+                    library.bpf_map__set_value_size(entry, c.c_uint32(sizes[name])), "cannot size a BPF map"
+                )
         result = library.bpf_object__load(self._handle)
         if result < 0:
             reason = self._reason()
@@ -380,6 +395,17 @@ def write_map(fd: int, key: int, value: bytes) -> None:
 def possible_cpus() -> int:
     """How many values an entry of a per-CPU map has."""
     return _check(_libbpf().libbpf_num_possible_cpus(), "cannot count the CPUs")
+
+
+@cache
+def cpus() -> int:
+    """One more than the highest number that a CPU of this machine can have; there may be gaps below."""
+    try:
+        # A list of ranges in ascending order.
+        with open("/sys/devices/system/cpu/possible") as file:
+            return int(re.split("[-,]", file.read())[-1]) + 1
+    except OSError as error:
+        raise DatapathError(error.errno or errnos.EIO, "cannot count the CPUs") from error
 
 
 class RingBuffer:

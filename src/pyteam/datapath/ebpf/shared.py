@@ -18,9 +18,10 @@ from typing import Final
 from pyteam.datapath.interface import DatapathError
 
 #: TEAM_ABI: raised whenever this layout changes.
-ABI: Final = 3
+ABI: Final = 4
 #: TEAM_MAX_PORTS.
 MAX_PORTS: Final = 64
+#: TEAM_HINTS.
 HINTS: Final = 256
 #: TEAM_RECORD_SIZE, bytes.
 RECORD_SIZE: Final = 65536
@@ -28,7 +29,12 @@ ENTRIES: Final = 256
 
 
 class Target(c.Structure):
-    _fields_ = [("ifindex", c.c_uint32), ("slot", c.c_uint32), ("dev", c.c_uint64)]
+    _fields_ = [
+        ("ifindex", c.c_uint32),
+        ("slot", c.c_uint32),
+        ("dev", c.c_uint64),
+        ("tick", c.c_uint64),
+    ]
 
 
 class Entry(c.Structure):
@@ -53,6 +59,10 @@ class Slot(c.Structure):
     ]
 
 
+class Hint(c.Structure):
+    _fields_ = [("rx", c.c_uint32), ("slot", c.c_uint32)]
+
+
 class State(c.Structure):
     _fields_ = [
         ("abi", c.c_uint32),
@@ -60,7 +70,8 @@ class State(c.Structure):
         ("ifindex", c.c_uint32),
         ("spare", c.c_uint32),
         ("net", c.c_uint64),
-        ("hint", c.c_uint8 * HINTS),
+        ("first", Target),
+        ("hint", Hint * HINTS),
         ("slot", Slot * MAX_PORTS),
         ("table", Table * 2),
     ]
@@ -68,6 +79,11 @@ class State(c.Structure):
 
 #: struct team_counters: u64 each.
 COUNTERS: Final = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
+
+
+def counters_size(cpus: int) -> int:
+    """Bytes that the counters of so many CPUs take."""
+    return cpus * MAX_PORTS * len(COUNTERS) * c.sizeof(c.c_uint64)
 
 
 def team_of(state: bytes) -> int:
@@ -94,11 +110,7 @@ class SharedState:
     """The programs' state of one team. ``map_fd`` is its map; the memory is mapped until `close`."""
 
     def __init__(self, map_fd: int) -> None:
-        size = -(-c.sizeof(State) // mmap.PAGESIZE) * mmap.PAGESIZE
-        try:
-            self._memory = mmap.mmap(map_fd, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-        except OSError as error:
-            raise DatapathError(error.errno or errno.EIO, "cannot map the state of the programs") from error
+        self._memory = _map(map_fd, c.sizeof(State))
         self._state: State | None = State.from_buffer(self._memory)
 
     @property
@@ -123,13 +135,24 @@ class SharedState:
             slot.rx = 0
             slot.told = 0
             slot.ifindex = ifindex
-            self.state.hint[ifindex % HINTS] = at
+            hint = self.state.hint[ifindex % HINTS]
+            hint.rx = 0
+            hint.slot = at
         return at
 
     def free_slot(self, ifindex: int) -> None:
-        slot = self.state.slot[self.slots()[ifindex]]
-        slot.rx = 0
-        slot.ifindex = 0
+        at = self.slots()[ifindex]
+        self._receive(at, 0)
+        self.state.slot[at].ifindex = 0
+
+    def _receive(self, at: int, rx: int) -> None:
+        slot = self.state.slot[at]
+        hint = self.state.hint[slot.ifindex % HINTS]
+        # Both are looked at: a predecessor may have died between the two stores.
+        if hint.slot == at and hint.rx != rx:
+            hint.rx = rx
+        if slot.rx != rx:
+            slot.rx = rx
 
     def retire(self, ifindex: int) -> None:
         """Neither send by it nor receive from it any more; it keeps its slot."""
@@ -146,10 +169,8 @@ class SharedState:
 
     def receive_on(self, ifindexes: set[int], *, spare: bool) -> None:
         """Whose frames are the team's; ``spare``: any port's, while the first in the order is dead."""
-        for slot in self.state.slot:
-            rx = slot.ifindex if slot.ifindex in ifindexes else 0
-            if slot.rx != rx:
-                slot.rx = rx
+        for at, slot in enumerate(self.state.slot):
+            self._receive(at, slot.ifindex if slot.ifindex in ifindexes else 0)
         self.state.spare = int(spare)
 
     def receiving(self) -> set[int]:
@@ -167,8 +188,11 @@ class SharedState:
         ``entries``: where each hash goes, by index in the order; for mode loadbalance. Empty: by remainder.
         """
         wanted = _numbered(tuple(entries)) if entries else _by_remainder(len(ifindexes))
-        if list(ifindexes) == self.order() and wanted == self._entries():
-            return
+        if list(ifindexes) != self.order() or wanted != self._entries():
+            self._switch(ifindexes, wanted)
+        self._copy_first()
+
+    def _switch(self, ifindexes: Sequence[int], entries: bytes) -> None:
         slots = self.slots()
         other = 1 - (self.state.current & 1)
         table = self.state.table[other]
@@ -176,19 +200,22 @@ class SharedState:
             target.dev = 0
             target.slot = slots[ifindex]
             target.ifindex = ifindex
-        c.memmove(table.entry, wanted, len(wanted))
+        c.memmove(table.entry, entries, len(entries))
         table.count = len(ifindexes)
         self.state.current = other
 
     def _entries(self) -> bytes:
         return bytes(self.state.table[self.state.current & 1].entry)
 
-    def forget(self, ifindex: int) -> None:
-        """The device went: its address in the kernel may become somebody else's."""
-        for table in self.state.table:
-            for target in table.to[: table.count]:
-                if target.ifindex == ifindex:
-                    target.dev = 0
+    def _copy_first(self) -> None:
+        """Also where the order is in force already: a predecessor may have died before it did this."""
+        first, ifindex = self.state.first, next(iter(self.order()), 0)
+        slot = self.slots().get(ifindex, 0)
+        if (first.ifindex, first.slot) != (ifindex, slot):
+            first.slot = slot
+            first.ifindex = ifindex
+            # Last, so that what a program finds for the old index meanwhile is not taken for the new one's.
+            first.dev = 0
 
     def listen_again(self, ifindex: int) -> None:
         """The port can carry packets: ask the programs to tell of the next time that it cannot."""
@@ -199,3 +226,35 @@ class SharedState:
     def close(self) -> None:
         self._state = None
         self._memory.close()
+
+
+class SharedCounters:
+    """What passed each port, counted by every CPU for itself; mapped until `close`."""
+
+    def __init__(self, map_fd: int, cpus: int) -> None:
+        self._memory = _map(map_fd, counters_size(cpus))
+        self._words = memoryview(self._memory)[: counters_size(cpus)].cast("Q")
+
+    def read(self, slot: int) -> dict[str, int]:
+        """All CPUs together."""
+        return {name: sum(self._words[at] for at in self._places(slot, name)) for name in COUNTERS}
+
+    def reset(self, slot: int) -> None:
+        for name in COUNTERS:
+            for at in self._places(slot, name):
+                self._words[at] = 0
+
+    def _places(self, slot: int, name: str) -> range:
+        first = slot * len(COUNTERS) + COUNTERS.index(name)
+        return range(first, len(self._words), MAX_PORTS * len(COUNTERS))
+
+    def close(self) -> None:
+        self._words.release()
+        self._memory.close()
+
+
+def _map(map_fd: int, size: int) -> mmap.mmap:
+    try:
+        return mmap.mmap(map_fd, -(-size // mmap.PAGESIZE) * mmap.PAGESIZE)
+    except OSError as error:
+        raise DatapathError(error.errno or errno.EIO, "cannot map the memory of the programs") from error
