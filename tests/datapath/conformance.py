@@ -93,6 +93,15 @@ class Conformance:
         assert not found[a].member
         assert not found[a].loopback
 
+    def test_a_link_by_its_name(self, bench: Bench) -> None:
+        for link in bench.datapath.links():
+            assert bench.datapath.find(link.name) == link
+        for name in "nobody", "", "a" * 16:
+            with pytest.raises(PyteamError) as caught:
+                bench.datapath.find(name)
+            assert isinstance(caught.value, OSError)
+            assert caught.value.errno == errno.ENODEV
+
     @pytest.mark.parametrize("mode", MODES)
     def test_modes(self, bench: Bench, mode: str) -> None:
         bench.datapath.set_option(MODE, mode)

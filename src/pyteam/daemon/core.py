@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -165,10 +166,12 @@ class DaemonCore:
 
     def _find(self, name: str) -> Link:
         """The interface. Raises `MethodError` NoSuchDev."""
-        for link in self._datapath.links():
-            if link.name == name:
-                return link
-        raise MethodError("NoSuchDev")
+        try:
+            return self._datapath.find(name)
+        except OSError as error:
+            if error.errno != errno.ENODEV:
+                raise
+            raise MethodError("NoSuchDev") from error
 
     def _state(self) -> dict[str, Any]:
         setup = {

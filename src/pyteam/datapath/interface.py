@@ -50,6 +50,9 @@ class Datapath(Protocol):
     def link(self, ifindex: int) -> Link:
         """The interface as it is at this moment. Raises with ENODEV when there is none."""
 
+    def find(self, name: str) -> Link:
+        """The same by name."""
+
     def links(self) -> Sequence[Link]:
         """Every interface of the namespace, the team device and its ports among them."""
 

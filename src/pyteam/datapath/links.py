@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+
 from pyteam.netlink.monitor import Change, LinkMonitor
-from pyteam.netlink.rtnl import LinkInfo, Rtnl
+from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl
 
 
 class Links:
@@ -27,6 +29,15 @@ class Links:
     def read(self, ifindex: int) -> LinkInfo:
         """The interface now. Raises `NetlinkError` with ENODEV."""
         info = self.known[ifindex] = self._rtnl.link(ifindex)
+        return info
+
+    def find(self, name: str) -> LinkInfo:
+        """The interface of this name now. Raises `NetlinkError` with ENODEV."""
+        info = self._rtnl.link_by_name(name)
+        if info.name != name:
+            # One of its alternative names, by which no configuration calls it.
+            raise NetlinkError(errno.ENODEV, f"cannot read interface {name!r}")
+        self.known[info.ifindex] = info
         return info
 
     def read_all(self) -> list[LinkInfo]:

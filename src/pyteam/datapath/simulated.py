@@ -72,6 +72,9 @@ class SimulatedDatapath:
             loopback=interface.loopback,
         )
 
+    def find(self, name: str) -> Link:
+        return self.link(self.world.find(name).ifindex)
+
     def links(self) -> Sequence[Link]:
         return [self.link(interface.ifindex) for interface in self.world.interfaces()]
 

@@ -130,6 +130,9 @@ class EbpfDatapath:
     def link(self, ifindex: int) -> Link:
         return self._to_link(self._links.read(ifindex))
 
+    def find(self, name: str) -> Link:
+        return self._to_link(self._links.find(name))
+
     def links(self) -> Sequence[Link]:
         return [self._to_link(info) for info in self._links.read_all()]
 

@@ -129,6 +129,12 @@ class KernelDatapath:
         self._look_at(info)
         return self._to_link(info)
 
+    def find(self, name: str) -> Link:
+        with explained("link"):
+            info = self._links.find(name)
+        self._look_at(info)
+        return self._to_link(info)
+
     def links(self) -> Sequence[Link]:
         with explained("link"):
             self._fresh = False
