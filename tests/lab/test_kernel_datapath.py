@@ -186,6 +186,25 @@ def test_old_news_do_not_release_a_port(
     team.set_option(OptionKey("priority", port), 5)
 
 
+def test_old_news_do_not_change_an_address(
+    rtnl: Rtnl, team: KernelDatapath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it is set again, and somebody is blamed for it."""
+    team.set_option(MODE, "activebackup")
+    port = cable(rtnl)
+    team.add_port(port)
+    while team.receive():
+        pass
+    monkeypatch.setattr("pyteam.netlink.listener.BATCH", 1)
+    for number, ifindex in enumerate((team.ifindex, port), start=1):
+        address = bytes([2, 0, 0, 0, 1, number])
+        rtnl.set_link(ifindex, mtu=1400)
+        team.set_address(ifindex, address)
+        while select.select(team.files(), [], [], 0)[0]:
+            team.receive()
+            assert team.actual().addresses[ifindex] == address
+
+
 def test_a_port_of_another_team_is_left_to_it(rtnl: Rtnl, team: KernelDatapath, tmp_path: Path) -> None:
     team.set_option(MODE, "roundrobin")
     other = rtnl.add_link("team1", "team")

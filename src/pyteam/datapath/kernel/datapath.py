@@ -281,9 +281,11 @@ class KernelDatapath:
             # The driver tells of a port's link before rtnetlink does, and in fewer bytes: what follows
             # from it is done first. The rest stays readable.
             return [*events, *links]
+        mine = (self.ifindex, *self._members)
+        before = {ifindex: self._links.known[ifindex] for ifindex in mine if ifindex in self._links.known}
         for change in self._links.receive():
             if isinstance(change, LinkInfo):
-                info = self._settled(change)
+                info = self._settled(change, before.get(change.ifindex, change))
                 joined = info.ifindex in self._members
                 self._look_at(info)
                 self._fresh = self._fresh and joined == (info.ifindex in self._members)
@@ -304,13 +306,14 @@ class KernelDatapath:
         # Of a port that is down the driver says the same, whatever its carrier.
         return self._to_link(info, carrier=state.link_up if info.up else None)
 
-    def _settled(self, info: LinkInfo) -> LinkInfo:
-        """As it is told, but never in or out of the team by old news.
+    def _settled(self, info: LinkInfo, before: LinkInfo) -> LinkInfo:
+        """As it is told, but neither in or out of the team nor of another MAC by old news.
 
-        In a storm of messages one from before `add_port` may be read after it, and the one that makes it
-        good only in the next batch: a port that looks released would be given up.
+        In a storm of messages one from before a command may be read after it, and the one that makes it
+        good only in the next batch: a port that looks released would be given up, and a MAC set again.
         """
-        if (info.master == self.ifindex) != (info.ifindex in self._members):
+        moved = (info.master == self.ifindex) != (info.ifindex in self._members)
+        if moved or info.address != before.address:
             with contextlib.suppress(NetlinkError):
                 # Gone already: that is told next.
                 return self._links.read(info.ifindex)
