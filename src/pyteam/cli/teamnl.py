@@ -166,7 +166,8 @@ def _blocks(
     ports = {change.ifindex: change for change in changes if isinstance(change, PortState)}
     ours = {device.ifindex}
     ours |= {link.ifindex for link in (*before.values(), *links.values()) if link.master == device.ifindex}
-    seen = {change.ifindex for change in changes if isinstance(change, LinkInfo)} & ours
+    # Of a carrier or an MTU the line says nothing.
+    seen = {i for i in ours & links.keys() if text.has_news(links[i], before.get(i))}
     if ports:
         shown = [Port.of(port._replace(changed=True), names.get(i, "")) for i, port in ports.items()]
         if everything:

@@ -51,6 +51,15 @@ def option_news(option: OptionState, names: Names) -> str:
     return f"{text.rstrip(' ')}{'...' * cut}{' changed' * option.changed}"
 
 
+def has_news(link: LinkInfo, before: LinkInfo | None) -> bool:
+    """Whether the interface is new, or has changed in what the monitor tells of interfaces."""
+
+    def told(link: LinkInfo) -> tuple[object, ...]:
+        return link.name, link.address, link.master, link.up, link.phys_port_id
+
+    return before is None or told(link) != told(before)
+
+
 def link_line(link: LinkInfo, before: LinkInfo | None = None) -> str:
     """An interface; what is not as ``before`` is marked."""
     old = before or link

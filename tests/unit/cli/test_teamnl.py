@@ -6,6 +6,7 @@ import errno
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import pytest
 
@@ -246,6 +247,14 @@ def test_monitor_shows_what_changed(team: Team, capsys: Run) -> None:
         "ports:\n  -4: v0: down 0Mbit HD \n",
         "",
     )
+
+
+def test_monitor_tells_of_interfaces_what_their_line_shows(team: Team, capsys: Run) -> None:
+    v0 = team.links()[1]
+    renamed = replace(v0, name="x0", mtu=1400)
+    team.told = [[replace(v0, mtu=1400)], [replace(v0, mtu=1400, carrier_on=True)], [renamed]]
+    _, out, _ = run(capsys, "team0 monitor")
+    assert out == "ifinfos:\n  *4: *x0: 00:00:00:00:00:00: 2 \n"
 
 
 def test_monitor_shows_all(team: Team, capsys: Run) -> None:
