@@ -33,7 +33,7 @@ _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
 @contextmanager
-def _inside(host: Host) -> Iterator[None]:
+def inside(host: Host) -> Iterator[None]:
     """Sockets made in this block belong to the host, and stay its."""
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     there = os.open(f"/run/netns/{host.netns}", os.O_RDONLY)
@@ -49,13 +49,13 @@ def _inside(host: Host) -> Iterator[None]:
 
 def _pair(contender: Contender, kind: socket.SocketKind) -> tuple[socket.socket, socket.socket]:
     """Two connected sockets, one on each host."""
-    with _inside(contender.b):
+    with inside(contender.b):
         there = socket.socket(socket.AF_INET, kind)
         there.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         there.bind((B, PORT))
         if kind is socket.SOCK_STREAM:
             there.listen(1)
-    with _inside(contender.a):
+    with inside(contender.a):
         here = socket.socket(socket.AF_INET, kind)
         here.connect((B, PORT))
     if kind is socket.SOCK_STREAM:

@@ -17,7 +17,8 @@ from bench.contenders import Contender
 from bench.hosts import CommandError, Lab, run
 from bench.measures import Daemons
 from lab.bench import drivers
-from lab.bench.counting import COUNTS, warm_up
+from lab.bench.counting import COUNTS, inside, warm_up
+from lab.bench.storm import pace, storm
 from lab.machine import SHARED
 
 #: The file with the answers, in the shared directory.
@@ -45,7 +46,7 @@ BUILD: Final[dict[str, Callable[[Lab], Contender]]] = {
 
 
 #: Loaded before anything is timed, since they are files of the host.
-MODULES: Final = ("veth", "team", "team_mode_activebackup", "bonding")
+MODULES: Final = ("veth", "team", "team_mode_activebackup", "bonding", "dummy")
 
 
 class Bench:
@@ -60,6 +61,8 @@ class Bench:
         self.counts: dict[str, dict[str, list[float]]] = {}
         #: contender -> daemon alive or stopped -> (lost, dark in ns) of each cut.
         self.cuts: dict[str, dict[str, list[tuple[int, int]]]] = {}
+        #: The longest pause of the daemon's loop in each storm, in instructions.
+        self.pauses: list[int] = []
 
     def build(self) -> None:
         for name, build in BUILD.items():
@@ -93,6 +96,15 @@ class Bench:
                     found = self.cuts.setdefault(name, {}).setdefault(daemons, [])
                     found.append((tally.lost, tally.dark))
 
+    def storm(self) -> None:
+        for repetition in range(self._repetitions):
+            with inside(self._lab.host(f"storm{repetition}")):
+                found = storm(self._lab.directory)
+            if found.wrong:
+                raise CommandError(f"after the storm: {found.wrong}")
+            say(f"storm: the longest of {found.turns} turns took {found.longest / 1e6:.0f} M instructions")
+            self.pauses.append(found.longest)
+
 
 def say(line: str) -> None:
     print(f"bench-lab: {line}", flush=True)
@@ -107,8 +119,15 @@ def main() -> int:
             bench.build()
             bench.count()
             bench.cut()
+            bench.storm()
         finally:
-            answers = {"counts": bench.counts, "cuts": bench.cuts, "skipped": bench.skipped}
+            answers = {
+                "counts": bench.counts,
+                "cuts": bench.cuts,
+                "pauses": bench.pauses,
+                "pace": pace(),
+                "skipped": bench.skipped,
+            }
             Path(os.environ[SHARED], ANSWERS).write_text(json.dumps(answers))
     return 0
 

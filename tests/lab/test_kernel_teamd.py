@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import signal
 import subprocess
@@ -14,14 +13,9 @@ from typing import Any, Final
 
 import pytest
 
-from pyteam.config import ActiveBackupRunner, TeamConfig
-from pyteam.daemon.service import TeamService
-from pyteam.datapath.kernel.datapath import KernelDatapath
-from pyteam.engine.events import PortWanted
-from pyteam.engine.reconcile import commands
+from lab.bench.storm import storm
 from pyteam.netlink.linktable import LinkTable
 from pyteam.netlink.monitor import LinkMonitor
-from pyteam.netlink.rtnl import Rtnl
 from pyteam.netlink.team import TeamFamily, TeamMonitor
 from tests.lab.sidebyside import TEAM, TEAMNL, Side, side, wait_for
 from tests.netns.anonymous import inside, namespace
@@ -113,62 +107,27 @@ def test_the_program_in_the_background(tmp_path: Path) -> None:
         assert one.glance()["links/eth1/master"] == ""
 
 
-PORTS: Final = [f"p{number}" for number in range(64)]
-EVENTS: Final = 10_000
 #: Messages between two turns of the loop: at 90 us each on a host they take less than 50 ms.
 MOST: Final = 400
 
 
 def test_sixty_four_ports_in_a_storm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of unrelated events. The loop never goes through many before all others have their turn."""
-    script = tmp_path / "storm"
-    script.write_text("".join(f"link set dummy0 mtu {1000 + number % 400}\n" for number in range(EVENTS)))
-    turn, longest, total = 0, 0, 0
+    turn, longest = 0, 0
     feed = LinkTable.feed
 
     def counted(table: LinkTable, datagram: bytes) -> None:
-        nonlocal turn, longest, total
-        turn, total = turn + 1, total + 1
+        nonlocal turn, longest
+        turn += 1
         longest = max(longest, turn)
         feed(table, datagram)
 
-    async def beat() -> None:
+    def next_turn() -> None:
         nonlocal turn
-        while True:
-            turn = 0
-            await asyncio.sleep(0)
-
-    async def storm(service: TeamService) -> None:
-        heart = asyncio.ensure_future(beat())
-        service.start(asyncio.get_running_loop())
-        ip = await asyncio.create_subprocess_exec("ip", "-batch", str(script))
-        for name in PORTS:
-            service.handle([PortWanted(name)])
-            await asyncio.sleep(0)
-        # Some may be lost on the way to us: then all that there is has been read instead.
-        before = 0
-        while ip.returncode is None or not over(service) or total != before:
-            before = total
-            await asyncio.sleep(0.05)
-        service.stop()
-        heart.cancel()
-        assert ip.returncode == 0
-
-    def over(service: TeamService) -> bool:
-        ports = service.team.snapshot().ports
-        return len(ports) == len(PORTS) and all(port.up and port.link.usable for port in ports)
+        turn = 0
 
     monkeypatch.setattr(LinkTable, "feed", counted)
-    with namespace() as own, inside(own), Rtnl() as rtnl:
-        rtnl.add_link("dummy0", "dummy")
-        for name in PORTS:
-            rtnl.add_veth(name, f"far{name}", peer_up=True)
-        datapath = KernelDatapath.create(TEAM, tmp_path)
-        config = TeamConfig(device=TEAM, runner=ActiveBackupRunner())
-        service = TeamService(config, datapath, adopted=False, add_ports=True, on_removed=lambda: None)
-        asyncio.run(storm(service))
-        assert {port.link.name for port in service.team.snapshot().ports} == set(PORTS)
-        datapath.links()
-        assert commands(datapath.actual(), service.team.desired) == []
-        datapath.destroy()
+    with namespace() as own, inside(own):
+        # Some may be lost on the way to us: then all that there is has been read instead.
+        assert storm(tmp_path, next_turn).wrong == ""
     assert 0 < longest < MOST
