@@ -30,12 +30,13 @@ class Scenario:
     """``ports``: of the configuration; ``config``: more of it; ``words``: for the first teamd.
 
     ``steps``: what is done (`Side.do`), and what both must come to (`Side.comes_to`). In the end teamd is
-    told to stop, and what is left is looked at, too.
+    told to stop, and what is left is looked at, too. ``until``: what both must come to at the start.
     """
 
     ports: dict[str, Any]
     steps: tuple[tuple[str, str], ...]
     words: str = ""
+    until: str = ""
     config: dict[str, Any] = field(default_factory=dict)
 
 
@@ -76,6 +77,20 @@ LIFE: Final = Scenario(
         ("port config update eth2 '{\"prio\":-7}'", ""),
         DELETED,
     ),
+)
+#: Delays, which these runners show and do not heed, and a successor.
+RESTART: Final = Scenario(
+    {"eth1": {"link_watch": {"name": "ethtool", "delay_down": 3600000}}, "eth2": {}},
+    (
+        ("ip link set team0 up", "links.team0.carrier=true"),
+        ("ip link set far2 down", "state.ports.eth2.link_watches.up=false"),
+        ("ip link set far1 down", "links.team0.carrier=false state.ports.eth1.link_watches.up=true"),
+        ("ip link set far1 up", "links.team0.carrier=true"),
+        ("leave", ""),
+        ("teamd -o", "state.ports.eth1.link_watches.up=true state.ports.eth2.link.up=false"),
+        ("ip link set far2 up", "state.ports.eth2.link_watches.up=true"),
+    ),
+    words="-N",
 )
 BACKUP: Final = {
     "ports": Scenario(
@@ -121,7 +136,8 @@ BACKUP: Final = {
     ),
     "delays": Scenario(
         {
-            "eth1": {"link_watch": {"name": "ethtool", "delay_up": 60, "delay_down": 60}},
+            # Longer than the start takes: who is up first must not be chance.
+            "eth1": {"link_watch": {"name": "ethtool", "delay_up": 800, "delay_down": 60}},
             "eth2": {"prio": 10, "link_watch": {"name": "ethtool", "delay_up": 3600000}},
             "eth3": {
                 "prio": -10,
@@ -129,11 +145,12 @@ BACKUP: Final = {
             },
         },
         (
-            ("ip link set team0 up", "state.ports.eth1.link_watches.up=true"),
+            ("ip link set team0 up", "links.team0.carrier=true"),
             ("ip link set far3 down", "state.ports.eth3.link.up=false"),
             ("ip link set far1 down", "state.runner.active_port=eth3"),
             ("ip link set far1 up", "state.runner.active_port=eth1"),
         ),
+        until="state.runner.active_port=eth1",
     ),
     "same_all": policy("same_all"),
     "by_active": policy("by_active"),
@@ -190,16 +207,19 @@ BACKUP: Final = {
         words="-N",
     ),
 }
-SCENARIOS: Final = {("life", runner): LIFE for runner in ("broadcast", "roundrobin", "random")} | {
-    (name, "activebackup"): scenario for name, scenario in BACKUP.items()
-}
+SIMPLE: Final = ("broadcast", "roundrobin", "random")
+SCENARIOS: Final = (
+    {("life", runner): LIFE for runner in SIMPLE}
+    | {("restart", runner): RESTART for runner in SIMPLE}
+    | {(name, "activebackup"): scenario for name, scenario in BACKUP.items()}
+)
 
 
 @pytest.mark.parametrize(("name", "runner"), SCENARIOS)
 def test_the_same(tmp_path: Path, name: str, runner: str) -> None:
     scenario = SCENARIOS[name, runner]
     config = {"device": "team0", "runner": {"name": runner}, "ports": scenario.ports, **scenario.config}
-    steps = [(f"teamd {scenario.words}", ""), *scenario.steps]
+    steps = [(f"teamd {scenario.words}", scenario.until), *scenario.steps]
     if steps[-1] != DELETED:
         steps.append(("end", ""))
     with side("original", tmp_path) as original:
