@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Callable
 
 from pyteam.datapath.interface import DatapathError
 from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl
 
 
-def check(link: LinkInfo, team: int, known: Mapping[int, LinkInfo]) -> None:
+def check(link: LinkInfo, team: int, read: Callable[[int], LinkInfo]) -> None:
     """Refuse, with the kernel driver's errno, what cannot be a port of the team device.
 
-    ``known``: interfaces by ifindex, to name the one that has it.
+    ``read``: an interface by ifindex, to name the one that has it.
     """
     if link.ifindex == team:
         raise DatapathError(errno.EINVAL, f"{link.name} is the team device itself")
@@ -22,10 +22,9 @@ def check(link: LinkInfo, team: int, known: Mapping[int, LinkInfo]) -> None:
         raise DatapathError(errno.EINVAL, f"{link.name} is no Ethernet interface")
     if link.up and link.master:
         # Not "set it down": that would cut off whoever uses it.
-        master = known[link.master].name if link.master in known else f"interface {link.master}"
         raise DatapathError(
             errno.EBUSY,
-            f"{link.name} is up, as a port of {master}: "
+            f"{link.name} is up, as a port of {read(link.master).name}: "
             f"release it there first (ip link set {link.name} nomaster)",
         )
     if link.up:

@@ -177,7 +177,7 @@ class EbpfDatapath:
         if ports.free_orphan(self._rtnl, info):
             info = self._links.read(ifindex)
         programs.check_free(ifindex, info.name)
-        check(info, self.ifindex, self._links.known)
+        check(info, self.ifindex, self._links.read)
         if ifindex in (above.ifindex for above in stacked_on(self._links.read_all(), self.ifindex)):
             raise DatapathError(errno.ELOOP, f"{info.name} stands on the team device: packets would circle")
         slot = programs.shared.take_slot(ifindex)

@@ -201,7 +201,7 @@ class KernelDatapath:
             info = self._links.read(ifindex)
             if info.master == self.ifindex:
                 return
-            check(info, self.ifindex, self._links.known)
+            check(info, self.ifindex, self._links.read)
             self._remember(ifindex, info.address)
             try:
                 self._rtnl.set_link(ifindex, master=self.ifindex)
