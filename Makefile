@@ -7,7 +7,7 @@ SHELL       := /bin/bash
 .NOTPARALLEL:
 
 PYTHON := .venv/bin/python
-OBJECT := src/pyteam/datapath/ebpf/team.bpf.o
+OBJECTS := $(addprefix src/pyteam/datapath/,ebpf/team.bpf.o rxbalance/rx_balance.bpf.o)
 # Named by content, so that a fresh checkout with old dependencies installs nothing.
 STAMP  := .venv/installed-$(shell cat pyproject.toml constraints.txt setup.py | sha256sum | cut -c1-16)
 
@@ -24,7 +24,7 @@ FLOOR :=
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-setup: packages $(STAMP) $(OBJECT) ## system packages, .venv, BPF object; quick when all is there
+setup: packages $(STAMP) $(OBJECTS) ## system packages, .venv, BPF objects; quick when all is there
 
 demo: setup ## two hosts, two cables, cuts under load: watch nothing get lost
 	@$(PYTHON) -m demo
@@ -52,7 +52,7 @@ fmt: $(STAMP) ## put imports and layout in order
 	@$(PYTHON) -m ruff format .
 
 clean: ## remove everything that is built
-	rm -rf .venv .lab build dist src/*.egg-info $(OBJECT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .lab build dist src/*.egg-info $(OBJECTS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 packages: ; @$(call install,$(PACKAGES))
@@ -90,5 +90,5 @@ $(STAMP):
 	$(PYTHON) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test,lab]'
 	@rm -f .venv/installed-*; touch $@
 
-$(OBJECT): $(wildcard bpf/*.[ch]) setup.py | $(STAMP)
+$(OBJECTS) &: $(wildcard bpf/*.[ch]) setup.py | $(STAMP)
 	$(PYTHON) setup.py -q build_bpf --build-lib src

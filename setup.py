@@ -19,8 +19,12 @@ from setuptools import Command, setup
 from setuptools.command.build import build
 from setuptools.errors import ExecError
 
-SOURCE = Path("bpf/team.bpf.c")
-OBJECT = Path("pyteam/datapath/ebpf/team.bpf.o")
+SOURCES = Path("bpf")
+#: By source: where the object is in the package.
+OBJECTS = {
+    "team.bpf.c": "pyteam/datapath/ebpf/team.bpf.o",
+    "rx_balance.bpf.c": "pyteam/datapath/rxbalance/rx_balance.bpf.o",
+}
 CFLAGS = ["-g", "-O2", "-Wall", "-Wextra", "-target", "bpf"]
 
 
@@ -36,23 +40,24 @@ class build_bpf(Command):
         self.set_undefined_options("build", ("build_lib", "build_lib"))
 
     def run(self) -> None:
-        target = self._target()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        call("clang", *CFLAGS, *includes(), "-c", str(SOURCE), "-o", str(target))
-        # The loader reads .BTF and .BTF.ext; DWARF is five sixths of the file.
-        call("llvm-strip", "-g", str(target))
+        for source, target in self._targets().items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            call("clang", *CFLAGS, *includes(), "-c", str(SOURCES / source), "-o", str(target))
+            # The loader reads .BTF and .BTF.ext; DWARF is five sixths of the file.
+            call("llvm-strip", "-g", str(target))
 
     def get_source_files(self) -> list[str]:
-        return sorted(str(path) for path in SOURCE.parent.glob("*.[ch]"))
+        return sorted(str(path) for path in SOURCES.glob("*.[ch]"))
 
     def get_outputs(self) -> list[str]:
-        return [str(self._target())]
+        return [str(target) for target in self._targets().values()]
 
     def get_output_mapping(self) -> dict[str, str]:
         return {}
 
-    def _target(self) -> Path:
-        return Path("src" if self.editable_mode else str(self.build_lib)) / OBJECT
+    def _targets(self) -> dict[str, Path]:
+        base = Path("src" if self.editable_mode else str(self.build_lib))
+        return {source: base / target for source, target in OBJECTS.items()}
 
 
 class build_with_bpf(build):

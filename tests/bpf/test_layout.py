@@ -1,16 +1,18 @@
-"""bpf/team.h and its mirror in Python are one layout: the compiler is the judge."""
+"""The headers in bpf/ and their mirrors in Python are one layout: the compiler is the judge."""
 
 from __future__ import annotations
 
 import ctypes
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from pyteam.datapath.ebpf import shared, splice
+from pyteam.datapath.rxbalance import shared as rx
 
-HEADER = Path(__file__).parents[2] / "bpf/team.h"
+BPF = Path(__file__).parents[2] / "bpf"
 MIRRORS = {
     "team_target": shared.Target,
     "team_entry": shared.Entry,
@@ -35,17 +37,43 @@ def test_the_mirror_is_true(tmp_path: Path) -> None:
     ]
     for at, name in enumerate(shared.COUNTERS):
         claims.append(f'_Static_assert(offsetof(struct team_counters, {name}) == {8 * at}, "{name}");')
-    for struct, mirror in MIRRORS.items():
+    judge(tmp_path, "team.h", claims + layout(MIRRORS))
+
+
+@pytest.mark.needs("clang")
+def test_the_mirror_of_receive_balancing_is_true(tmp_path: Path) -> None:
+    claims = [
+        f'_Static_assert(RX_ABI == {rx.ABI}, "ABI");',
+        f'_Static_assert(RX_MAX_PORTS == {rx.MAX_PORTS}, "ports");',
+        f'_Static_assert(RX_SLOT_HINTS == {rx.HINTS}, "hints");',
+        f'_Static_assert(RX_MAX_NEIGHBOURS == {rx.MAX_NEIGHBOURS}, "neighbours");',
+        f'_Static_assert(RX_MAX_TOLD == {rx.MAX_TOLD}, "told");',
+        f'_Static_assert(RX_MARK == {rx.MARK}, "mark");',
+        f'_Static_assert(RX_TAGGED == {rx.TAGGED}, "tagged");',
+        f'_Static_assert(sizeof(struct rx_neighbour) == {rx.NEIGHBOUR.size}, "neighbour");',
+        f'_Static_assert(sizeof(struct rx_told_key) == {rx.TOLD.size}, "told key");',
+        f'_Static_assert(RX_ROLE_HOST == {rx.ROLE_HOST} && RX_ROLE_ROUTER == {rx.ROLE_ROUTER}, "roles");',
+    ]
+    judge(tmp_path, "rx_balance.h", claims + layout({"rx_port": rx.Port, "rx_state": rx.State}))
+
+
+def layout(mirrors: Mapping[str, type[ctypes.Structure]]) -> list[str]:
+    claims = []
+    for struct, mirror in mirrors.items():
         claims.append(f'_Static_assert(sizeof(struct {struct}) == {ctypes.sizeof(mirror)}, "{struct}");')
         for name in (field[0] for field in mirror._fields_):
             offset = getattr(mirror, name).offset
             claims.append(
                 f'_Static_assert(offsetof(struct {struct}, {name}) == {offset}, "{struct}.{name}");'
             )
+    return claims
+
+
+def judge(tmp_path: Path, header: str, claims: Sequence[str]) -> None:
     source = tmp_path / "layout.c"
     types = "typedef unsigned char __u8; typedef unsigned int __u32; typedef unsigned long long __u64;\n"
-    header = f'#include <stddef.h>\n{types}#include "{HEADER}"\n'
-    source.write_text(header + "\n".join(claims) + "\n")
+    included = f'#include <stddef.h>\n{types}#include "{BPF / header}"\n'
+    source.write_text(included + "\n".join(claims) + "\n")
     done = subprocess.run(
         ["clang", "-target", "bpf", "-fsyntax-only", str(source)], capture_output=True, text=True, check=False
     )

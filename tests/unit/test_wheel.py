@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "bpf", "src")
-OBJECT = "pyteam/datapath/ebpf/team.bpf.o"
+OBJECTS = ("pyteam/datapath/ebpf/team.bpf.o", "pyteam/datapath/rxbalance/rx_balance.bpf.o")
 
 ELF_MAGIC = b"\x7fELF"
 EM_BPF = 247  # linux/elf-em.h
@@ -65,10 +65,11 @@ def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.needs("clang", "llvm-strip")
-def test_wheel_is_for_any_machine_and_carries_the_object(wheel: Path) -> None:
+@pytest.mark.parametrize("name", OBJECTS)
+def test_wheel_is_for_any_machine_and_carries_the_objects(wheel: Path, name: str) -> None:
     assert wheel.name.endswith("-py3-none-any.whl")
     with zipfile.ZipFile(wheel) as archive:
-        data = archive.read(OBJECT)
+        data = archive.read(name)
     assert data.startswith(ELF_MAGIC)
     assert int.from_bytes(data[18:20], sys.byteorder) == EM_BPF
     assert b".BTF.ext" in data
@@ -101,7 +102,7 @@ def test_source_distribution_can_be_built(source: Path, tmp_path: Path) -> None:
     assert not list(unpacked.rglob("*.o"))
     built, _ = build("build_wheel", unpacked, tmp_path / "wheel")
     with zipfile.ZipFile(built) as wheel:
-        assert OBJECT in wheel.namelist()
+        assert set(OBJECTS) <= set(wheel.namelist())
 
 
 def test_build_without_a_compiler_names_it(source: Path, tmp_path: Path) -> None:

@@ -15,13 +15,16 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
+from pyteam.datapath.interface import OWN_FRAMES
 from pyteam.engine.events import FrameSeen
 from pyteam.engine.outcome import Ear
 from pyteam.frames.ethernet import Vlan
 from pyteam.frames.pattern import program
 
 ETH_P_ALL: Final = 3
+# asm-generic/socket.h
 _SO_ATTACH_FILTER: Final = 26
+_SO_MARK: Final = 36
 # linux/if_packet.h
 _SOL_PACKET: Final = 263
 _ADD_MEMBERSHIP: Final = 1
@@ -55,6 +58,7 @@ class PortSocket:
         self._socket = socket.socket(socket.AF_PACKET, kind, 0)
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_MARK, OWN_FRAMES)
             self._socket.setsockopt(_SOL_PACKET, _AUXDATA, 1)
             # Since Linux 4.20; the filter refuses what we send, too, but a copy of it has been made by then.
             with contextlib.suppress(OSError):

@@ -20,13 +20,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from pyteam.engine.desired import Actual
 from pyteam.engine.events import Event
 from pyteam.errors import PyteamError
 from pyteam.link import Link
 from pyteam.options import OptionKey, OptionValue
+
+#: SO_MARK of frames that the daemon itself sends by a port: they leave as they are.
+OWN_FRAMES: Final = 0x70797278
 
 
 class DatapathError(PyteamError, OSError):

@@ -28,3 +28,10 @@ def test_missing(release: str, btf: bool, capabilities: int, words: tuple[str, .
     assert bool(said) == bool(words)
     assert "\n" not in said
     assert [word for word in words if word not in said] == []
+
+
+def test_without_receive_balancing_there_is_another_way_out() -> None:
+    said = missing("6.1.0", btf=True, capabilities=ALL, who="rx_balancer")
+    assert said.startswith("rx_balancer needs Linux 6.6")
+    assert "leave it out" in said
+    assert "modprobe" not in said

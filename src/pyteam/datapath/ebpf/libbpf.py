@@ -21,6 +21,7 @@ from pyteam.datapath.interface import DatapathError
 TCX_INGRESS: Final = 46  # BPF_TCX_INGRESS, uapi linux/bpf.h
 TCX_EGRESS: Final = 47  # BPF_TCX_EGRESS
 _F_REPLACE: Final = 1 << 2  # BPF_F_REPLACE
+_F_BEFORE: Final = 1 << 3  # BPF_F_BEFORE; of nobody in particular: of all
 _MOST_PROGRAMS: Final = 64  # BPF_MPROG_MAX, kernel/bpf/mprog.c
 _SCHED_CLS: Final = 3  # BPF_PROG_TYPE_SCHED_CLS
 _FUNCTION_INFO: Final = 8  # bytes of struct bpf_func_info
@@ -301,12 +302,14 @@ def _last_words(log: str) -> str:
     return next((line for line in reversed(lines) if line and not line.startswith(after)), "")
 
 
-def attach(program: int, ifindex: int, hook: int, *, replace: int = 0) -> None:
+def attach(program: int, ifindex: int, hook: int, *, replace: int = 0, first: bool = False) -> None:
     """Hang a program on a device of this namespace, behind those that are there, or in place of one.
 
-    ``replace`` is the descriptor of the program to be replaced; the swap is atomic.
+    ``replace`` is the descriptor of the program to be replaced; the swap is atomic. ``first``: ahead of
+    those that are there.
     """
-    options = _AttachOptions(c.sizeof(_AttachOptions), _F_REPLACE if replace else 0, replace)
+    flags = _F_REPLACE if replace else _F_BEFORE if first else 0
+    options = _AttachOptions(c.sizeof(_AttachOptions), flags, replace)
     what = f"cannot attach a BPF program to interface {ifindex}"
     _check(_libbpf().bpf_prog_attach_opts(program, ifindex, hook, c.byref(options)), what)
 
@@ -390,6 +393,33 @@ def write_map(fd: int, key: int, value: bytes) -> None:
     """One value of an array map, whole."""
     index = c.c_uint32(key)
     _check(_libbpf().bpf_map_update_elem(fd, c.byref(index), value, c.c_uint64(0)), "cannot write a BPF map")
+
+
+def read_hash(fd: int, key_size: int, value_size: int, most: int) -> dict[bytes, bytes]:
+    """Everything in a hash map, at most ``most`` entries, in one call."""
+    keys, values = c.create_string_buffer(key_size * most), c.create_string_buffer(value_size * most)
+    count, following = c.c_uint32(most), c.create_string_buffer(8)
+    result = _libbpf().bpf_map_lookup_batch(fd, None, following, keys, values, c.byref(count), None)
+    if result != -errnos.ENOENT:  # said at the end of the map
+        _check(result, "cannot read a BPF map")
+    found = range(count.value)
+    data, contents = keys.raw[: key_size * len(found)], values.raw[: value_size * len(found)]
+    return {
+        data[at * key_size : (at + 1) * key_size]: contents[at * value_size : (at + 1) * value_size]
+        for at in found
+    }
+
+
+def write_hash(fd: int, key: bytes, value: bytes) -> None:
+    """One entry of a hash map, new or not."""
+    _check(_libbpf().bpf_map_update_elem(fd, key, value, c.c_uint64(0)), "cannot write a BPF map")
+
+
+def delete_hash(fd: int, key: bytes) -> None:
+    """Nothing to do where there is no such entry."""
+    result = _libbpf().bpf_map_delete_elem(fd, key)
+    if result != -errnos.ENOENT:
+        _check(result, "cannot delete from a BPF map")
 
 
 def possible_cpus() -> int:
