@@ -6,7 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from pyteam.config import ActiveBackupRunner, BasicRunner, PortConfig, RunnerConfig
+from pyteam.config import (
+    ActiveBackupRunner,
+    BasicRunner,
+    LoadBalanceRunner,
+    PortConfig,
+    RunnerConfig,
+    RxBalancer,
+)
 from pyteam.engine.events import PortUnwanted, PortWanted
 from tests.simulation.harness import Host, config
 
@@ -14,6 +21,7 @@ SAME_ALL = ActiveBackupRunner(hwaddr_policy="same_all")
 BY_ACTIVE = ActiveBackupRunner(hwaddr_policy="by_active")
 ONLY_ACTIVE = ActiveBackupRunner(hwaddr_policy="only_active")
 BASIC = BasicRunner()
+OWN = LoadBalanceRunner(rx_balancer=RxBalancer("arp"))
 PLAIN = PortConfig()
 USER = bytes.fromhex("02aaaaaaaaaa")
 CONFIGURED = bytes.fromhex("02bbbbbbbbbb")
@@ -34,6 +42,41 @@ class Two(Host):
 
     def addresses(self) -> dict[str, bytes]:
         return {name: self.address(name) for name in ("team0", "a", "b")}
+
+
+def test_own() -> None:
+    host = Two(OWN)
+    assert host.addresses() == {"team0": host.a, "a": host.a, "b": host.b}
+    host.cut("a")
+    assert host.addresses() == {"team0": host.a, "a": host.a, "b": host.b}
+    host.user_sets("team0", USER)
+    assert host.addresses() == {"team0": USER, "a": host.a, "b": host.b}
+    host.user_sets("b", CONFIGURED)
+    assert host.addresses() == {"team0": USER, "a": host.a, "b": CONFIGURED}
+
+
+def test_no_two_ports_have_the_same_of_their_own() -> None:
+    host = Host("a", "b", "c")
+    own = host.address("a")
+    for name in "bc":
+        host.world.set_address(name, own)
+    host.start(config(OWN, a=PLAIN, b=PLAIN, c=PLAIN))
+    made = [host.address(name) for name in "abc"]
+    assert made[0] == own
+    assert len(set(made)) == 3
+    assert all(address[0] & 2 and address[1:5] == own[1:5] for address in made)
+    host.tell(PortUnwanted("b"))
+    assert host.address("b") == own
+    host.settle()
+    host.repair()
+    assert [host.address(name) for name in "ac"] == [made[0], made[2]]
+
+
+def test_a_team_that_balances_from_now_on_gives_its_ports_their_own_back() -> None:
+    host = Two(LoadBalanceRunner())
+    assert host.addresses() == dict.fromkeys(("team0", "a", "b"), host.a)
+    host.restart(config(OWN, a=PLAIN, b=PLAIN))
+    assert host.addresses() == {"team0": host.a, "a": host.a, "b": host.b}
 
 
 @pytest.mark.parametrize("runner", [SAME_ALL, BASIC])
@@ -113,7 +156,7 @@ def test_the_address_of_a_port_that_was_refused_is_given_up() -> None:
     assert host.address("team0") == host.address("x") == b"\x02\x00" + host.index("x").to_bytes(4)
 
 
-@pytest.mark.parametrize("policy", [SAME_ALL, BY_ACTIVE, ONLY_ACTIVE, BASIC])
+@pytest.mark.parametrize("policy", [SAME_ALL, BY_ACTIVE, ONLY_ACTIVE, BASIC, OWN])
 def test_ports_get_their_own_back_when_they_go(policy: RunnerConfig) -> None:
     host = Two(policy, CONFIGURED)
     host.tell(PortUnwanted("a"), PortUnwanted("b"))
@@ -135,7 +178,7 @@ def test_an_address_set_by_a_user_survives_the_last_port() -> None:
     assert host.address("team0") == USER
 
 
-@pytest.mark.parametrize("policy", [SAME_ALL, BY_ACTIVE, ONLY_ACTIVE, BASIC])
+@pytest.mark.parametrize("policy", [SAME_ALL, BY_ACTIVE, ONLY_ACTIVE, BASIC, OWN])
 def test_a_restart_leaves_all_addresses_alone(policy: RunnerConfig) -> None:
     host = Two(policy)
     host.cut("a")

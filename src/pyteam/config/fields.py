@@ -55,6 +55,23 @@ class Kind:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
+class Excluded(Kind):
+    """A key that another record has and this one must not: ignored, it would be missed."""
+
+    #: A sentence: why it cannot be, and what to do.
+    why: str
+
+    def allowed(self) -> str:
+        return "nothing; leave the key out"
+
+    def decode(self, value: object, path: Path, report: Report) -> Any:
+        return self.refuse(value, path, report, self.why)
+
+    def schema(self) -> dict[str, Any]:
+        return {"not": {}}
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class Integer(Kind):
     minimum: int = 0
     maximum: int = INT_MAX

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pyteam.config.fields import Kind, quoted
+from pyteam.config.fields import Excluded, Kind, quoted
 from pyteam.config.hashing import WordsOrFunction
 from pyteam.config.records import (
     ByName,
@@ -57,6 +57,8 @@ def json_schema() -> dict[str, Any]:
 
 def _entries(record: type, prefix: str) -> Iterator[ManualEntry]:
     for row in table(record).values():
+        if isinstance(row.kind, Excluded):
+            continue
         default = row.default
         if isinstance(default, tuple):
             default = list(default)

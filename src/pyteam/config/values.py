@@ -15,6 +15,7 @@ from pyteam.config.fields import (
     INT_MIN,
     Boolean,
     Choice,
+    Excluded,
     HardwareAddress,
     Integer,
     InterfaceName,
@@ -136,6 +137,14 @@ class ActiveBackupRunner(_Runner):
             meaning="Who has the team's MAC: every port, the active port as its own, or only the active port",
         ),
     ] = "same_all"
+    rx_balancer: Annotated[
+        None,
+        Excluded(
+            why="One port receives everything in activebackup: there is nothing to balance. "
+            "Use the runner loadbalance.",
+            meaning="Not with this runner",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +192,21 @@ _TxHash = Annotated[
     ),
 ]
 _Balancer = Annotated[TxBalancer, Section(of=TxBalancer, meaning="Balancing by load")]
+
+
+@dataclass(frozen=True, slots=True)
+class RxBalancer:
+    """Tells each neighbour the MAC of one port. ``name`` None: it is off."""
+
+    name: Annotated[
+        Literal["arp"] | None,
+        Choice(
+            refusal="No rx_balancer named {found} available.",
+            meaning="How what comes in is spread; arp: by ARP and IPv6 neighbour discovery. Off when absent",
+        ),
+    ] = None
+
+
 DEFAULT_TX_HASH: tuple[Fragment, ...] = ("eth", "ipv4", "ipv6")
 
 
@@ -193,6 +217,9 @@ class LoadBalanceRunner(_Runner):
     name: Annotated[Literal["loadbalance"], Choice(meaning=_RUNNER)] = "loadbalance"
     tx_hash: _TxHash = DEFAULT_TX_HASH
     tx_balancer: _Balancer = TxBalancer()
+    rx_balancer: Annotated[
+        RxBalancer, Section(of=RxBalancer, meaning="Spreading what comes in, without help of the switch")
+    ] = RxBalancer()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ by_active    active port's, taken    untouched                  kept until the s
              at each switch
 only_active  first port's            active: the team's;        active port follows    kept
                                      others: their own
+own          first port's            untouched, if no two are   none follows           kept
+                                     the same
 ===========  ======================  =========================  =====================  =================
 
 A configured ``hwaddr`` takes the place of the first port's. Must not know what makes a port active.
@@ -56,6 +58,18 @@ class Addresses:
                 wish.want(link.address)
         if self._policy == "same_all":
             self._follow()
+        elif self._policy == "own":
+            self._make_unique(link)
+
+    def _make_unique(self, link: Link) -> None:
+        """Two ports with one MAC (VLANs on one card): the later one gets another."""
+        taken = {wish.value or wish.seen for index, wish in self._ports.items() if index != link.ifindex}
+        own = link.permanent_address
+        # IEEE 802, 8.4: the second bit of the first byte makes a MAC local.
+        made = (bytes((own[0] | 2,)) + own[1:5] + bytes((own[5] ^ number,)) for number in range(256))
+        address = next((one for one in (link.address, own, *made) if one not in taken), link.address)
+        if address != link.address:
+            self._ports[link.ifindex].want(address)
 
     def leave(self, ifindex: int) -> None:
         """It is a port no longer: whose MAC it has now is not ours to say."""
@@ -94,7 +108,7 @@ class Addresses:
             wish.accept()
             self.chosen = True
             self._follow()
-        elif self._policy == "only_active" and wish.value is not None:
+        elif self._policy in ("only_active", "own") and wish.value is not None:
             wish.accept()
         return True
 

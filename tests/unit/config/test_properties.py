@@ -49,7 +49,11 @@ def valid(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
         return st.dictionaries(
             valid(schema["propertyNames"]), valid(schema["additionalProperties"]), max_size=3
         )
-    members = {key: valid(inner) for key, inner in schema["properties"].items() if key != "hwaddr"}
+    members = {
+        key: valid(inner)
+        for key, inner in schema["properties"].items()
+        if key != "hwaddr" and "not" not in inner
+    }
     required = set(schema.get("required", ()))
     return st.fixed_dictionaries(
         {key: inner for key, inner in members.items() if key in required},

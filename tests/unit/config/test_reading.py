@@ -212,6 +212,14 @@ REFUSED = [
     ('{"runner": {"name": "lcap"}}', 'runner.name: No runner named "lcap" available. Did you mean "lacp"?'),
     ('{"runner": {"name": 5}}', 'runner.name: found 5. Allowed: "broadcast", '),
     (
+        '{"runner": {"name": "activebackup", "rx_balancer": {"name": "arp"}}}',
+        "runner.rx_balancer: One port receives everything in activebackup: there is nothing to balance.",
+    ),
+    (
+        '{"runner": {"name": "loadbalance", "rx_balancer": {"name": "alb"}}}',
+        'runner.rx_balancer.name: No rx_balancer named "alb" available.',
+    ),
+    (
         '{"runner": {"name": "activebackup", "hwaddr_policy": "none"}}',
         'runner.hwaddr_policy: Unknown "hwaddr_policy" named "none" passed.',
     ),

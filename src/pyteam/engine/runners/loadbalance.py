@@ -21,6 +21,9 @@ class LoadBalance(Runner):
     def __init__(self, config: LoadBalanceRunner) -> None:
         super().__init__(config)
         self._spread = Spread(config.tx_hash, config.tx_balancer)
+        if config.rx_balancer.name is not None:
+            # Neighbours are told one port's MAC or another's.
+            self.hwaddr_policy = "own"
 
     def adopt(self, actual: Actual) -> None:
         self._spread.adopt(actual)
