@@ -94,6 +94,16 @@ RUNNER = (
     Row("fast rate", "fast_rate", _yes),
     Row("system priority", "sys_prio", verbose=True),
 )
+RX_BALANCER = (
+    Row("name", "name"),
+    Row("primary port", "primary"),
+    Row("neighbours", "neighbours"),
+    Row("moves", "moves", verbose=True),
+)
+NEIGHBOUR = (
+    Row("sends to", "uses"),
+    Row("received bytes", "rx_bytes"),
+)
 
 
 def render(state: State, verbose: bool = False) -> str:
@@ -110,7 +120,10 @@ def _team(state: State, verbose: bool) -> Iterator[str]:
         for name in ports:
             yield f"  {name}"
             yield from _port(_group(ports, name), verbose)
-    runner = list(_rows(RUNNER, _group(state, "runner"), verbose, 2))
+    runner = [
+        *_rows(RUNNER, _group(state, "runner"), verbose, 2),
+        *_section("rx balancer", RX_BALANCER, _group(_group(state, "runner"), "rx_balancer"), verbose, 2),
+    ]
     if runner:
         yield "runner:"
         yield from runner
@@ -136,6 +149,14 @@ def _port(port: State, verbose: bool) -> Iterator[str]:
         yield from runner
 
 
+def _rx_neighbours(neighbours: State, verbose: bool) -> Iterator[str]:
+    if "count" in neighbours:
+        yield f"      rx neighbours: {neighbours['count']}"
+    stations = _group(neighbours, "list") if verbose else {}
+    for mac in stations:
+        yield from _section(mac, NEIGHBOUR, _group(stations, mac), verbose, 8)
+
+
 def _watch(watch: State) -> State:
     if "missed" in watch and "missed_max" in watch:
         return {**watch, "missed_packets": f"{watch['missed']}/{watch['missed_max']}"}
@@ -148,6 +169,7 @@ def _port_runner(runner: State, verbose: bool) -> Iterator[str]:
         selected = ", Selected" if aggregator.get("selected") else ""
         runner = {**runner, "aggregator": f"{aggregator.get('id')}{selected}"}
     yield from _rows(PORT_RUNNER, runner, verbose, 6)
+    yield from _rx_neighbours(_group(runner, "rx_neighbours"), verbose)
     for end in ("actor", "partner"):
         lacpdu = _group(runner, f"{end}_lacpdu_info")
         if verbose and lacpdu:
@@ -159,6 +181,13 @@ def _rows(rows: tuple[Row, ...], values: State, verbose: bool, indent: int) -> I
     for row in rows:
         if row.key in values and (verbose or not row.verbose):
             yield f"{' ' * indent}{row.label}: {row.show(values[row.key])}"
+
+
+def _section(title: str, rows: tuple[Row, ...], values: State, verbose: bool, indent: int) -> Iterator[str]:
+    lines = list(_rows(rows, values, verbose, indent + 2))
+    if lines:
+        yield f"{' ' * indent}{title}:"
+        yield from lines
 
 
 def _group(state: State, key: str) -> State:

@@ -6,7 +6,7 @@ import errno
 import json
 import logging
 import os
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 from pyteam.config import ConfigError, Document
 from pyteam.control.core import MethodError
@@ -32,6 +32,14 @@ from pyteam.options import OPTIONS, OptionKey, Type, parse_value
 log = logging.getLogger(__name__)
 
 _CODES: Final = {number: code for code, number in OPTION_ERRNO.items()}
+
+
+@runtime_checkable
+class Describing(Protocol):
+    """A datapath that has something of its own to show."""
+
+    def describe(self, state: dict[str, Any]) -> None:
+        """Add it to the state dump."""
 
 
 class DaemonCore:
@@ -184,7 +192,10 @@ class DaemonCore:
             "zmq_enabled": False,
         }
         team = self._service.team.snapshot()
-        return state_dump(setup, team, {port.link.ifindex: self._statistics(port) for port in team.ports})
+        state = state_dump(setup, team, {port.link.ifindex: self._statistics(port) for port in team.ports})
+        if isinstance(self._datapath, Describing):
+            self._datapath.describe(state)
+        return state
 
     def _statistics(self, port: PortSnapshot) -> dict[str, int]:
         try:

@@ -36,12 +36,47 @@ def free_name() -> str:
     return f"team{number}"
 
 
-def open_datapath(name: str, arguments: Arguments, choice: str) -> tuple[Datapath, bool]:
+def open_datapath(
+    name: str, arguments: Arguments, choice: str, rx_balancer: bool = False
+) -> tuple[Datapath, bool]:
     """The device, and whether it was adopted with what it carries.
 
     ``choice``: auto, kernel or ebpf. Raises `DatapathError` or `NetlinkError`; then nothing
     was changed, except that -r may have deleted the old device.
     """
+    if not rx_balancer:
+        datapath, adopted = _open(name, arguments, choice)
+        if adopted:
+            _balance_no_longer(datapath)
+        return datapath, adopted
+    from pyteam.datapath.ebpf import requirements
+
+    requirements.check("rx_balancer")
+    datapath, adopted = _open(name, arguments, choice)
+    try:
+        from pyteam.daemon.rxbalance import RxBalancedDatapath
+
+        return RxBalancedDatapath(datapath), adopted
+    except BaseException:
+        if adopted:
+            datapath.close()
+        else:
+            datapath.destroy()
+        raise
+
+
+def _balance_no_longer(datapath: Datapath) -> None:
+    """The configuration of the daemon before may have had an rx_balancer."""
+    from pyteam.daemon.rxbalance import remove_leftovers
+
+    try:
+        remove_leftovers(datapath)
+    except DatapathError as error:
+        # Without libbpf or tcx there was none, either.
+        log.debug("cannot look for receive balancing: %s", error)
+
+
+def _open(name: str, arguments: Arguments, choice: str) -> tuple[Datapath, bool]:
     found = _find(name)
     kind = _kind(choice, found, run_directory(arguments.run_dir))
     if found is None:

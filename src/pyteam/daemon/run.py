@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 import pyteam
-from pyteam.config import Document, TeamConfig
+from pyteam.config import Document, LoadBalanceRunner, TeamConfig
 from pyteam.control.protocol import run_directory, socket_path
 from pyteam.control.usock import Server
 from pyteam.daemon import background, device, logs, pidfile, tipc
@@ -152,7 +152,9 @@ class _Life:
             signal.signal(number, told_to_stop)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         try:
-            datapath, adopted = device.open_datapath(self._team.device, self._arguments, self._choice)
+            datapath, adopted = device.open_datapath(
+                self._team.device, self._arguments, self._choice, _balances(self._team)
+            )
             try:
                 tipc.require(self._document.team, datapath.kind)
                 await self._serve(loop, datapath, adopted)
@@ -216,6 +218,10 @@ class _Life:
         if not self._over.is_set():
             log.info("Got SIGINT, SIGQUIT or SIGTERM.")
             self._over.set()
+
+
+def _balances(team: TeamConfig) -> bool:
+    return isinstance(team.runner, LoadBalanceRunner) and team.runner.rx_balancer.name is not None
 
 
 def _callback_failed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -26,6 +26,38 @@ runner:
   active port: p0
 """
 
+RX_BALANCED = """\
+setup:
+  runner: loadbalance
+ports:
+  p0
+    runner:
+      rx neighbours: 1
+runner:
+  rx balancer:
+    name: arp
+    primary port: p0
+    neighbours: 1
+"""
+
+RX_BALANCED_VERBOSE = """\
+setup:
+  runner: loadbalance
+ports:
+  p0
+    runner:
+      rx neighbours: 1
+        02:00:00:00:00:0a@7:
+          sends to: p0
+          received bytes: 5000
+runner:
+  rx balancer:
+    name: arp
+    primary port: p0
+    neighbours: 1
+    moves: 3
+"""
+
 ACTIVEBACKUP_VERBOSE = """\
 setup:
   runner: activebackup
@@ -229,3 +261,14 @@ def test_the_part_of_a_port_in_the_table_is_shown_to_who_wants_to_know_more() ->
         port["runner"] = {"entries": 128, "weight": 2}
     assert render(state, verbose=False) == before
     assert "    runner:\n      entries: 128\n      weight: 2\n" in render(state, verbose=True)
+
+
+def test_receive_balancing() -> None:
+    station = {"02:00:00:00:00:0a@7": {"uses": "p0", "rx_bytes": 5000}}
+    state = {
+        "setup": {"runner_name": "loadbalance"},
+        "ports": {"p0": {"runner": {"rx_neighbours": {"count": 1, "list": station}}}},
+        "runner": {"rx_balancer": {"name": "arp", "primary": "p0", "neighbours": 1, "moves": 3}},
+    }
+    assert render(state) == RX_BALANCED
+    assert render(state, verbose=True) == RX_BALANCED_VERBOSE
