@@ -234,6 +234,11 @@ class EbpfDatapath:
         if key == loadbalance.INTERVAL:
             self._meter.start(int(value), time.monotonic())
         self._apply()
+        if key.name == "queue_id" and value:
+            name = self._links.known[key.port].name if key.port in self._links.known else key.port
+            log.warning(
+                "%s: queue_id does nothing on the eBPF datapath: a port is chosen before filters.", name
+            )
         if key.name in BURSTS:
             self._announcer.configure(self._options.all())
         elif key.name in _ANNOUNCED and value:
