@@ -85,6 +85,8 @@ def _check(arguments: Arguments, document: Document) -> int:
         raise UsageError("--check-config: nothing to check, give -f FILE or -c TEXT")
     for warning in document.warnings:
         log.warning("%s", warning)
+    if document.team.device:
+        document.with_device(document.team.device)
     Team(read_files(document.team), 1)
     return 0
 

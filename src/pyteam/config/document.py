@@ -60,9 +60,11 @@ class Document:
         return self.team.ports.get(name) or PortConfig()
 
     def with_device(self, name: str) -> Self:
-        """The same for a device of this name. Raises `ConfigError` when no device can have it."""
+        """The same for a device of this name. Raises `ConfigError` when it cannot have it."""
         report = Report("")
         decode(table(TeamConfig)["device"].kind, name, ("device",), report)
+        if name in self.team.ports:
+            report.error(("ports", name), "is the team device itself. Allowed: other interfaces.")
         report.raise_errors()
         return self._changed({**self._tree, "device": name})
 

@@ -164,3 +164,15 @@ def test_warnings_come_before_anything_else(teamd: Run) -> None:
         '-l: "journal" is not one of stdout, stderr, syslog; ignored.',
         "Command line config string is present, ignoring given config file.",
     ]
+
+
+@pytest.mark.parametrize("words", [("--check-config",), ()])
+def test_a_team_is_no_port_of_its_own(teamd: Run, words: tuple[str, ...]) -> None:
+    config = "-c", '{"device": "team0", "ports": {"team0": {}}}'
+    code, out, err = teamd(*words, *config)
+    assert (code, out) == (1, "")
+    assert (
+        err == "ports.team0: is the team device itself. Allowed: other interfaces.\nFailed to load config.\n"
+    )
+    # Under another name it is an interface like any other.
+    assert teamd("--check-config", "-t", "team1", *config)[0] == 0
