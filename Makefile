@@ -7,7 +7,7 @@ SHELL       := /bin/bash
 .NOTPARALLEL:
 
 PYTHON := .venv/bin/python
-OBJECTS := $(addprefix src/pyteam/datapath/,ebpf/team.bpf.o rxbalance/rx_balance.bpf.o)
+OBJECTS := $(addprefix src/pyteam/datapath/,ebpf/team.bpf.o kernel/guard.bpf.o rxbalance/rx_balance.bpf.o)
 # Named by content, so that a fresh checkout with old dependencies installs nothing.
 STAMP  := .venv/installed-$(shell cat pyproject.toml constraints.txt setup.py | sha256sum | cut -c1-16)
 

@@ -23,6 +23,7 @@ SOURCES = Path("bpf")
 #: By source: where the object is in the package.
 OBJECTS = {
     "team.bpf.c": "pyteam/datapath/ebpf/team.bpf.o",
+    "guard.bpf.c": "pyteam/datapath/kernel/guard.bpf.o",
     "rx_balance.bpf.c": "pyteam/datapath/rxbalance/rx_balance.bpf.o",
 }
 CFLAGS = ["-g", "-O2", "-Wall", "-Wextra", "-target", "bpf"]

@@ -28,6 +28,7 @@ typedef struct {
 struct net_device {
 	int ifindex;
 	unsigned long state;
+	void *rx_handler_data; /* of its master */
 	struct hlist_node index_hlist;
 	possible_net_t nd_net;
 };
@@ -73,6 +74,11 @@ static __noinline __u64 find_device(struct __sk_buff *skb, __u32 ifindex)
 	return 0;
 }
 
+static __always_inline bool device_carries(const struct net_device *dev)
+{
+	return (dev->state & LINK_STATE_BITS) == LINK_STATE_USABLE;
+}
+
 /* Would a packet sent to this device now leave it? `*cached` is only ever read through
  * bpf_rdonly_cast, whose loads yield 0 where there is nothing, and believed only where index and
  * namespace fit. */
@@ -86,7 +92,7 @@ static __always_inline bool device_usable(struct __sk_buff *skb, __u32 ifindex, 
 		if (dev->ifindex != (int)ifindex)
 			return false;
 	}
-	return (dev->state & LINK_STATE_BITS) == LINK_STATE_USABLE;
+	return device_carries(dev);
 }
 
 #endif

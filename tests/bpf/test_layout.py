@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pyteam.datapath.ebpf import shared, splice
+from pyteam.datapath.kernel import guard
 from pyteam.datapath.rxbalance import shared as rx
 
 BPF = Path(__file__).parents[2] / "bpf"
@@ -55,6 +56,15 @@ def test_the_mirror_of_receive_balancing_is_true(tmp_path: Path) -> None:
         f'_Static_assert(RX_ROLE_HOST == {rx.ROLE_HOST} && RX_ROLE_ROUTER == {rx.ROLE_ROUTER}, "roles");',
     ]
     judge(tmp_path, "rx_balance.h", claims + layout({"rx_port": rx.Port, "rx_state": rx.State}))
+
+
+@pytest.mark.needs("clang")
+def test_the_mirror_of_the_guard_is_true(tmp_path: Path) -> None:
+    claims = [
+        f'_Static_assert(GUARD_ABI == {guard.ABI}, "ABI");',
+        f'_Static_assert(GUARD_MAX_PORTS == {guard.MAX_PORTS}, "ports");',
+    ]
+    judge(tmp_path, "guard.h", claims + layout({"guard_order": guard.Order, "guard_state": guard.State}))
 
 
 def layout(mirrors: Mapping[str, type[ctypes.Structure]]) -> list[str]:

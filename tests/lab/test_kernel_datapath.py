@@ -223,7 +223,8 @@ def test_a_port_of_another_team_is_left_to_it(rtnl: Rtnl, team: KernelDatapath, 
         (OptionKey("mode"), "roundrobin", errno.EBUSY),
         (OptionKey("notify_peers_count"), -1, errno.EINVAL),
         (OptionKey("notify_peers_count"), "many", errno.EINVAL),
-        (OptionKey("failover_order"), b"", errno.ENOENT),
+        (OptionKey("failover_order"), b"123", errno.EINVAL),
+        (OptionKey("ebpf_hash_func"), b"", errno.ENOENT),
         (OptionKey("warp"), 9, errno.ENOENT),
         (OptionKey("activeport"), 4711, errno.ENOENT),
     ],
@@ -238,9 +239,9 @@ def test_refusals(rtnl: Rtnl, team: KernelDatapath, key: OptionKey, value: int, 
 
 
 def test_an_option_that_this_kernel_lacks_is_absent(team: KernelDatapath) -> None:
-    team.set_option(MODE, "activebackup")
-    assert OptionKey("failover_order") not in team.actual().options
-    assert OptionKey("activeport") in team.actual().options
+    team.set_option(MODE, "loadbalance")
+    assert OptionKey("ebpf_hash_func") not in team.actual().options
+    assert OptionKey("bpf_hash_func") in team.actual().options
 
 
 def test_the_device_goes_with_messages_unread(rtnl: Rtnl, team: KernelDatapath) -> None:

@@ -10,10 +10,10 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from pyteam.datapath.ebpf.datapath import EbpfDatapath
 from pyteam.netlink.rtnl import NetlinkError, Rtnl
@@ -89,8 +89,13 @@ class Host:
 
 
 @contextmanager
-def two_hosts(mode: str, cables: int = 2) -> Iterator[tuple[Host, Host]]:
-    """Both teams are up and have addresses; in mode activebackup their first ports are active."""
+def two_hosts(
+    mode: str, cables: int = 2, *, create: Callable[[str], Any] = EbpfDatapath.create
+) -> Iterator[tuple[Host, Host]]:
+    """Both teams are up and have addresses; in mode activebackup their first ports are active.
+
+    ``create`` makes another datapath than the eBPF one.
+    """
     with ExitStack() as stack:
         spaces = [stack.enter_context(namespace()) for _ in range(2)]
         tools = []
@@ -103,7 +108,7 @@ def two_hosts(mode: str, cables: int = 2) -> Iterator[tuple[Host, Host]]:
         hosts = []
         for number, (netns, rtnl) in enumerate(zip(spaces, tools, strict=True), start=1):
             with inside(netns):
-                team = EbpfDatapath.create(TEAM)
+                team = create(TEAM)
                 host = Host(number, netns, rtnl, team)
                 stack.callback(_destroy, host)
                 team.set_option(OptionKey("mode"), mode)

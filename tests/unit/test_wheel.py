@@ -15,7 +15,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 SOURCES = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "bpf", "src")
-OBJECTS = ("pyteam/datapath/ebpf/team.bpf.o", "pyteam/datapath/rxbalance/rx_balance.bpf.o")
+OBJECTS = tuple(
+    f"pyteam/datapath/{name}.bpf.o" for name in ("ebpf/team", "kernel/guard", "rxbalance/rx_balance")
+)
 
 ELF_MAGIC = b"\x7fELF"
 EM_BPF = 247  # linux/elf-em.h

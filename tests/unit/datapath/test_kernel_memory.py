@@ -19,6 +19,7 @@ def memory(tmp_path: Path) -> Memory:
     made = Memory.of("team0", tmp_path, 7)
     made.released = False
     made.carrier_is_set = True
+    made.failover_order = bytes([9, 0, 0, 0])
     made.ports[9] = PORT
     made.save()
     return made
@@ -54,6 +55,13 @@ def test_what_cannot_be_read_is_told_and_passed_over(
 def test_a_file_of_another_version_is_passed_over(memory: Memory, tmp_path: Path) -> None:
     memory.path.write_text(json.dumps({**json.loads(memory.path.read_text()), "more": 1}))
     assert Memory.of("team0", tmp_path, 7).released
+
+
+def test_a_file_from_before_the_guard_is_good(memory: Memory, tmp_path: Path) -> None:
+    document = json.loads(memory.path.read_text())
+    del document["failover_order"]
+    memory.path.write_text(json.dumps(document))
+    assert Memory.of("team0", tmp_path, 7) == replace(memory, failover_order=b"")
 
 
 def test_where_nothing_can_be_written_the_team_works_on(

@@ -18,8 +18,10 @@ _CAPABILITIES: Final = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_SYS_ADMIN":
 
 #: Who else needs the same, and what to do without.
 DATAPATH: Final = "the eBPF datapath"
+GUARD: Final = "the guard of the kernel's driver"
 INSTEAD: Final = {
     DATAPATH: "load the team driver (modprobe team) and use --datapath kernel",
+    GUARD: "fail-over waits for the daemon",
     "rx_balancer": "leave it out of the configuration",
 }
 

@@ -15,6 +15,7 @@ from os import PathLike
 from typing import Final
 
 from pyteam.datapath.interface import DatapathError
+from pyteam.datapath.kernel.guard import Guard
 from pyteam.datapath.kernel.memory import Memory, PortMemory
 from pyteam.datapath.kernel.words import NO_DRIVER, explained
 from pyteam.datapath.links import Links
@@ -23,6 +24,7 @@ from pyteam.datapath.ports import change_address, check
 from pyteam.engine.desired import Actual
 from pyteam.engine.events import Event, LinkGone, LinkSeen, OptionSeen
 from pyteam.engine.hashtable import MAPPING
+from pyteam.engine.reconcile import ACTIVE_PORT, FAILOVER_ORDER, MODE
 from pyteam.link import Link, format_address, parse_address
 from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl, to_link
 from pyteam.netlink.team import OptionState, PortState, TeamFamily, TeamMonitor
@@ -62,6 +64,8 @@ class KernelDatapath:
         self._echoes = 0
         #: Whether what is known of options and ports is the whole.
         self._fresh = False
+        self._guard = Guard(self.ifindex, self._links.known, memory.failover_order)
+        closing.callback(self._guard.close)
         self._closing = closing.pop_all()
 
     @staticmethod
@@ -169,11 +173,15 @@ class KernelDatapath:
         return Actual(
             ifindex=self.ifindex,
             members=frozenset(info.ifindex for info in ports),
-            options={key: option.value for key, option in self._options.items()},
+            options={key: option.value for key, option in self._options.items()} | self._own_options(),
             addresses={info.ifindex: info.address for info in (team, *ports)},
             carrier=team.carrier_on,
             carrier_is_set=self._memory.carrier_is_set,
         )
+
+    def _own_options(self) -> dict[OptionKey, OptionValue]:
+        """What the driver does not have."""
+        return {FAILOVER_ORDER: self._guard.order} if self._is_guarded() else {}
 
     def _read(self) -> None:
         with explained("actual"):
@@ -218,13 +226,21 @@ class KernelDatapath:
             self._rtnl.set_link(ifindex, master=0)
             self._look_at(self._links.read(ifindex))
         self._fresh = False
+        self._guard.release(ifindex)
 
     def set_option(self, key: OptionKey, value: OptionValue) -> None:
         self.set_options([(key, value)])
 
     def set_options(self, options: Sequence[tuple[OptionKey, OptionValue]]) -> None:
-        """In one request."""
-        self._set(options[0][0].name, *(self._typed(key, value) for key, value in options))
+        """In one request, but for what the driver does not have."""
+        drivers = []
+        for key, value in options:
+            if key == FAILOVER_ORDER and self._is_guarded():
+                self._guard.set_order(value)
+            else:
+                drivers.append(self._typed(key, value))
+        if drivers:
+            self._set(drivers[0].key.name, *drivers)
 
     def _typed(self, key: OptionKey, value: OptionValue) -> OptionState:
         if key.port:
@@ -345,14 +361,29 @@ class KernelDatapath:
         return ports
 
     def repair(self) -> Sequence[str]:
-        """Nobody can take anything from the driver."""
-        return ()
+        """Nobody can take anything from the driver; the guard's programs, they can."""
+        return self._guard.put_back()
 
     def next_timeout(self) -> float | None:
-        return None
+        """At once, to guard other ports than before, one by one: what is urgent goes before each."""
+        return 0.0 if self._guard.is_due(*self._to_guard()) else None
 
     def handle_timeout(self, now: float) -> None:
         """The driver sends its announcements by itself."""
+        self._guard.step(*self._to_guard())
+
+    # The guard
+
+    def _is_guarded(self) -> bool:
+        mode = self._options.get(MODE)
+        return self._guard.exists and mode is not None and mode.value == "activebackup"
+
+    def _to_guard(self) -> tuple[int, set[int]]:
+        """The active port, and all; no ports, where nothing is to be guarded."""
+        if not self._is_guarded():
+            return 0, set()
+        active = self._options.get(ACTIVE_PORT)
+        return int(active.value) if active else 0, self._members
 
     # What interfaces are without us
 
@@ -387,6 +418,7 @@ class KernelDatapath:
 
     def destroy(self) -> None:
         with self._closing, explained("destroy"):
+            self._guard.leave()
             try:
                 # The driver gives each port back as it was.
                 self._rtnl.delete_link(self.ifindex)
@@ -397,6 +429,9 @@ class KernelDatapath:
         self._memory.forget()
 
     def close(self) -> None:
+        # Whoever comes next may set another active port and know nothing of the guard.
+        self._memory.failover_order = self._guard.order
+        self._guard.leave()
         self._memory.released = True
         self._memory.save()
         self._closing.close()

@@ -53,6 +53,8 @@ class Memory:
     #: The last owner left on purpose (``teamd -N``); else it died and may be succeeded at once.
     released: bool = False
     carrier_is_set: bool = False
+    #: As the option, while nobody owns the team.
+    failover_order: bytes = b""
     ports: dict[int, PortMemory] = field(default_factory=dict)
 
     @classmethod
@@ -73,7 +75,8 @@ class Memory:
         """Raises ValueError."""
         try:
             ports = {int(ifindex): PortMemory(**port) for ifindex, port in document.pop("ports").items()}
-            return cls(path=path, ports=ports, **document)
+            order = bytes.fromhex(document.pop("failover_order", ""))
+            return cls(path=path, ports=ports, failover_order=order, **document)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not written by this version: {error}") from error
 
@@ -81,6 +84,7 @@ class Memory:
         """Replace the file at one go. Where that fails, the team works on, and a successor knows less."""
         document = asdict(self)
         document.pop("path")
+        document["failover_order"] = self.failover_order.hex()
         fresh = self.path.with_name(self.path.name + ".new")
         try:
             fresh.write_text(json.dumps(document))
