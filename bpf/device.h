@@ -13,6 +13,9 @@
 
 /* The few kernel fields that are read; CO-RE finds them on the running kernel. */
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct list_head {
+	struct list_head *next;
+};
 struct hlist_node {
 	struct hlist_node *next;
 };
@@ -28,7 +31,8 @@ typedef struct {
 struct net_device {
 	int ifindex;
 	unsigned long state;
-	void *rx_handler_data; /* of its master */
+	struct list_head ptype_all; /* taps */
+	void *rx_handler_data;      /* of its master */
 	struct hlist_node index_hlist;
 	possible_net_t nd_net;
 };

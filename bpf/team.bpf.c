@@ -10,52 +10,11 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
+#include "device.h"
 #include "team.h"
 
 #define TCX_NEXT -1
 #define ETH_P_SLOW 0x8809
-#define DEV_INDEX_BUCKETS 256 /* NETDEV_HASHENTRIES, net/core/dev.h */
-#define DEV_INDEX_DEPTH 32    /* interfaces in one bucket that are looked at */
-
-/* enum netdev_state_t: START and PRESENT set, NOCARRIER clear. One test for "up, there, and a
- * cable in it", and the bits flip at once, whereas notifications of them are batched. */
-#define LINK_STATE_BITS 7
-#define LINK_STATE_USABLE 3
-
-/* The few kernel fields that are read; CO-RE finds them on the running kernel. */
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-struct list_head {
-	struct list_head *next;
-};
-struct hlist_node {
-	struct hlist_node *next;
-};
-struct hlist_head {
-	struct hlist_node *first;
-};
-struct net {
-	struct hlist_head *dev_index_head;
-};
-typedef struct {
-	struct net *net;
-} possible_net_t;
-struct net_device {
-	int ifindex;
-	unsigned long state;
-	struct list_head ptype_all;
-	struct hlist_node index_hlist;
-	possible_net_t nd_net;
-};
-struct sk_buff {
-	struct net_device *dev;
-};
-#pragma clang attribute pop
-
-extern void *bpf_cast_to_kern_ctx(void *) __ksym;
-extern void *bpf_rdonly_cast(void *, __u32) __ksym;
-
-#define kernel_ptr(type, address) \
-	((type *)bpf_rdonly_cast((void *)(address), bpf_core_type_id_kernel(type)))
 
 struct team_state team;
 
@@ -99,38 +58,13 @@ static __always_inline void tell(struct team_slot *slot)
 	bpf_ringbuf_submit(event, 0);
 }
 
-/* Find a device by index as the kernel does, since its address may have changed hands. */
-static __noinline __u64 find_device(struct __sk_buff *skb, __u32 ifindex)
-{
-	struct sk_buff *kernel_skb = bpf_cast_to_kern_ctx(skb);
-	struct net *net = kernel_skb->dev->nd_net.net;
-	__u64 buckets = (__u64)net->dev_index_head;
-	struct hlist_head *bucket;
-	struct hlist_node *node;
-
-	team.net = (__u64)net;
-	bucket = kernel_ptr(struct hlist_head,
-			    buckets + (ifindex & (DEV_INDEX_BUCKETS - 1)) * sizeof(struct hlist_head));
-	node = bucket->first;
-	for (int i = 0; i < DEV_INDEX_DEPTH && node; i++) {
-		__u64 address = (__u64)node -
-				bpf_core_field_offset(struct net_device, index_hlist);
-		struct net_device *dev = kernel_ptr(struct net_device, address);
-
-		if (dev->ifindex == (int)ifindex)
-			return address;
-		node = node->next;
-	}
-	return 0;
-}
-
 /* Up, there, and with a cable in it, at this moment. What is read through bpf_rdonly_cast is 0 where
  * there is nothing. */
 static __always_inline bool carries(struct team_target *to)
 {
 	struct net_device *dev = kernel_ptr(struct net_device, to->dev);
 
-	return (dev->state & LINK_STATE_BITS) == LINK_STATE_USABLE;
+	return device_carries(dev);
 }
 
 /* A cached address is believed where index and namespace fit. For callers that know of no tap. */
@@ -139,6 +73,7 @@ static __noinline bool look_again(struct __sk_buff *skb, struct team_target *to)
 	struct net_device *dev = kernel_ptr(struct net_device, to->dev);
 
 	if (dev->ifindex != (int)to->ifindex || (__u64)dev->nd_net.net != team.net) {
+		team.net = net_of(skb);
 		to->dev = find_device(skb, to->ifindex);
 		dev = kernel_ptr(struct net_device, to->dev);
 		if (dev->ifindex != (int)to->ifindex)
