@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -21,6 +22,8 @@ def main(argv: list[str] | None = None) -> int:
     program = os.path.basename(words[0])
     # Whatever goes wrong before the daemon has its own log belongs on the terminal.
     logs.start("stderr", program)
+    # Nothing is garbage yet, and looking for it takes a tenth of the time until the first answer.
+    gc.disable()
     try:
         return _run(program, parse(words[1:]))
     except ConfigError as error:
@@ -33,6 +36,8 @@ def main(argv: list[str] | None = None) -> int:
         log.error("%s", error)
     except (PyteamError, OSError) as error:
         log.error("Failed: %s", error)
+    finally:
+        gc.enable()
     return 1
 
 

@@ -194,6 +194,7 @@ class _Life:
             log.info("%s successfully started.", pyteam.__version__)
             # What lives as long as the daemon is not searched for garbage: 5 ms, some time, of a cut.
             gc.freeze()
+            gc.enable()
             self._foreground.ready()
             await self._over.wait()
             log.info("Exiting...")

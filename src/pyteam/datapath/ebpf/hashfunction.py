@@ -10,10 +10,7 @@ from typing import Final
 from pyteam.datapath.ebpf import bytecode, libbpf
 from pyteam.datapath.ebpf.bytecode import Code
 from pyteam.datapath.ebpf.record import Record, unpack
-from pyteam.datapath.ebpf.translate import UntranslatableError, translate
 from pyteam.datapath.interface import DatapathError
-from pyteam.txhash import ProgramError, check
-from pyteam.txhash.classic import decode
 
 _CLASSIC: Final = "bpf_hash_func"
 
@@ -41,6 +38,11 @@ def of(record: Record, ifindex: int) -> Iterator[Code | None]:
 
 
 def _translated(function: bytes, ifindex: int) -> Code:
+    # Only where there is a function: a start without one has 300 ms.
+    from pyteam.datapath.ebpf.translate import UntranslatableError, translate
+    from pyteam.txhash import ProgramError, check
+    from pyteam.txhash.classic import decode
+
     try:
         return translate(check(decode(function)), ifindex)
     except (ProgramError, UntranslatableError, ValueError) as error:
