@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 
 from pyteam.datapath.ebpf import bytecode, libbpf
 from pyteam.datapath.ebpf.bytecode import Code
+from pyteam.datapath.ebpf.hanging import find_program, open_maps
 from pyteam.datapath.ebpf.shared import (
     ENTRIES,
     RECORD_SIZE,
@@ -113,7 +114,7 @@ class Hooks:
                 if fd:
                     libbpf.close(fd)
             return None
-        return cls(transmit, receive, _open_maps([receive, transmit]), None)
+        return cls(transmit, receive, open_maps([receive, transmit]), None)
 
     def hang(self, team: int, other_end: int, ports: list[int], replacing: Hooks | None = None) -> None:
         """Put the programs in force; in place of a predecessor's each swap is atomic."""
@@ -244,7 +245,7 @@ def take_off_orphan(port: int) -> bytes:
     program = _ours(port, libbpf.TCX_INGRESS)
     if not program:
         return b""
-    maps = _open_maps([program])
+    maps = open_maps([program])
     try:
         state = next((fd for name, fd in maps.items() if name.endswith(_STATE)), 0)
         if not state or _RECORD not in maps or _alive(libbpf.read_map(state, 0, libbpf.map_shape(state)[1])):
@@ -267,25 +268,6 @@ def _alive(state: bytes) -> bool:
     return False
 
 
-def _open_maps(programs: list[int]) -> dict[str, int]:
-    """Descriptors of the maps that these programs hold, by name."""
-    maps: dict[str, int] = {}
-    for program in programs:
-        for map_id in libbpf.program_maps(program):
-            fd = libbpf.map_by_id(map_id)
-            name = libbpf.map_shape(fd)[0]
-            if name in maps:
-                libbpf.close(fd)
-            else:
-                maps[name] = fd
-    return maps
-
-
 def _ours(ifindex: int, hook: int) -> int:
     """A descriptor of some team's program on a hook; 0: none of the programs there is one."""
-    for program_id in libbpf.attached(ifindex, hook):
-        fd = libbpf.program_by_id(program_id)
-        if libbpf.program_name(fd) in {RECEIVE, *TRANSMIT.values()}:
-            return fd
-        libbpf.close(fd)
-    return 0
+    return find_program(ifindex, hook, {RECEIVE, *TRANSMIT.values()})

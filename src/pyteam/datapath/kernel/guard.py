@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from pyteam.datapath.ebpf import libbpf, requirements
+from pyteam.datapath.ebpf.hanging import find_program
 from pyteam.datapath.interface import DatapathError
 from pyteam.options import OptionValue
 
@@ -269,12 +270,7 @@ def _free_quietly(port: int) -> None:
 
 def _named(name: str, ifindex: int, hook: int) -> int:
     """A descriptor of the program of that name on a hook; 0: there is none, or no such interface."""
-    for program_id in _attached(ifindex, hook):
-        fd = libbpf.program_by_id(program_id)
-        if libbpf.program_name(fd) == name:
-            return fd
-        libbpf.close(fd)
-    return 0
+    return find_program(ifindex, hook, {name}) if _attached(ifindex, hook) else 0
 
 
 def _attached(ifindex: int, hook: int) -> list[int]:

@@ -18,6 +18,7 @@ from functools import cached_property
 from typing import Final
 
 from pyteam.datapath.ebpf import libbpf
+from pyteam.datapath.ebpf.hanging import find_program, open_maps
 from pyteam.datapath.interface import DatapathError
 from pyteam.datapath.rxbalance import shared
 from pyteam.datapath.rxbalance.shared import SharedState
@@ -64,7 +65,7 @@ class Programs:
         for port in ports:
             by_hook = {hook: fd for hook in PROGRAMS if (fd := _ours(port, hook))}
             if len(by_hook) == len(PROGRAMS):
-                found = cls(by_hook, _open_maps(by_hook.values()), None)
+                found = cls(by_hook, open_maps(by_hook.values()), None)
                 if found._fits():
                     return found
                 found.close()
@@ -188,23 +189,4 @@ def take_off(port: int) -> bool:
 
 def _ours(ifindex: int, hook: int) -> int:
     """A descriptor of a program of receive balancing on a hook; 0: there is none."""
-    for program_id in libbpf.attached(ifindex, hook):
-        fd = libbpf.program_by_id(program_id)
-        if libbpf.program_name(fd) == PROGRAMS[hook]:
-            return fd
-        libbpf.close(fd)
-    return 0
-
-
-def _open_maps(programs: Iterable[int]) -> dict[str, int]:
-    """Descriptors of the maps that these programs hold, by name."""
-    maps: dict[str, int] = {}
-    for program in programs:
-        for map_id in libbpf.program_maps(program):
-            fd = libbpf.map_by_id(map_id)
-            name = libbpf.map_shape(fd)[0]
-            if name in maps:
-                libbpf.close(fd)
-            else:
-                maps[name] = fd
-    return maps
+    return find_program(ifindex, hook, {PROGRAMS[hook]})
