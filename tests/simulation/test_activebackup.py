@@ -9,10 +9,10 @@ import pytest
 
 from pyteam.config import ActiveBackupRunner, Burst, EthtoolWatch, PortConfig
 from pyteam.engine.events import (
-    ActivePortChosen,
     LinkSeen,
     OptionChosen,
     OptionSeen,
+    PortChosen,
     PortConfigured,
     PortUnwanted,
 )
@@ -135,7 +135,7 @@ def test_the_echo_of_an_older_priority_changes_nothing() -> None:
 
 def test_a_user_may_choose_any_member_until_the_next_decision() -> None:
     host = Host("a", "b").start(config(BACKUP, a=prio(10), b=PLAIN))
-    host.tell(ActivePortChosen(host.index("b")))
+    host.tell(PortChosen(host.index("b")))
     assert host.active == "b"
     assert host.enabled == {"b"}
     assert host.log[-1] == 'Changed active port to "b".'
@@ -143,7 +143,7 @@ def test_a_user_may_choose_any_member_until_the_next_decision() -> None:
     assert host.active == "b"
     host.cut("b")
     assert host.active == "a"
-    host.tell(ActivePortChosen(host.index("b")))
+    host.tell(PortChosen(host.index("b")))
     assert (host.active, host.sending) == ("b", {"a"}), "chosen without a link: the datapath diverts"
     host.mend("b")
     assert host.active == "a"
@@ -151,7 +151,7 @@ def test_a_user_may_choose_any_member_until_the_next_decision() -> None:
 
 def test_what_is_no_port_cannot_be_chosen() -> None:
     host = Host("a", "x").start(config(BACKUP, a=PLAIN))
-    host.tell(ActivePortChosen(host.index("x")))
+    host.tell(PortChosen(host.index("x")))
     assert host.active == "a"
 
 

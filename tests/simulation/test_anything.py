@@ -20,8 +20,8 @@ from pyteam.config import (
 )
 from pyteam.engine.desired import AddPort
 from pyteam.engine.events import (
-    ActivePortChosen,
     LinkSeen,
+    PortChosen,
     PortConfigured,
     PortUnwanted,
     PortWanted,
@@ -178,7 +178,7 @@ class Anything(RuleBasedStateMachine):
     def choose(self, which: int) -> None:
         self.settle()
         if self.host.ports:
-            self.host.tell(ActivePortChosen(self.host.index(self.member(which))))
+            self.host.tell(PortChosen(self.host.index(self.member(which))))
             self.chosen = True
 
     @precondition(ports)
@@ -267,7 +267,7 @@ class Anything(RuleBasedStateMachine):
         if not up:
             assert owners == {0: ENTRIES}
             return
-        weights = {port.link.ifindex: int(port.runner["weight"]) for port in up}
+        weights = {port.link.ifindex: int(str(port.runner["weight"])) for port in up}
         assert owners.keys() <= weights.keys()
         for ifindex, weight in weights.items():
             assert (

@@ -26,6 +26,7 @@ from pyteam.config.records import ByName, OneOrMany, Section, Variant
 
 HwaddrPolicy = Literal["same_all", "by_active", "only_active"]
 SelectPolicy = Literal["lacp_prio", "lacp_prio_stable", "bandwidth", "count", "port_config"]
+KeyChoice = Literal["port", "speed"]
 WatchPolicy = Literal["any", "all"]
 Fragment = Literal["eth", "vlan", "ipv4", "ipv6", "ip", "l3", "tcp", "udp", "sctp", "l4"]
 DatapathChoice = Literal["auto", "kernel", "ebpf"]
@@ -248,6 +249,28 @@ class LacpRunner(_Runner):
             meaning="What makes one aggregator better than another",
         ),
     ] = "lacp_prio"
+    max_active_ports: Annotated[
+        int, Integer(maximum=65535, meaning="Ports in use at once, the others wait; 0: as many as there are")
+    ] = 0
+    key: Annotated[
+        KeyChoice,
+        Choice(meaning="Actor key of a port: its lacp_key, or (speed) that with its speed and duplex in it"),
+    ] = "port"
+    fallback: Annotated[
+        bool, Boolean(meaning="While no partner answers on any port, use the best port without one")
+    ] = False
+    independent_control: Annotated[
+        bool,
+        Boolean(
+            meaning="Receive on a port before the partner does and send once it does, where the datapath can"
+        ),
+    ] = False
+    enable_retry_count: Annotated[
+        bool, Boolean(meaning="Take part in agreeing on another number of LACPDUs that may be missed")
+    ] = True
+    retry_count: Annotated[
+        int, Integer(minimum=3, maximum=255, meaning="LACPDUs in a row that may be missed")
+    ] = 3
 
 
 RunnerConfig = BasicRunner | ActiveBackupRunner | LoadBalanceRunner | LacpRunner

@@ -18,9 +18,9 @@ from pyteam.daemon.state import state_dump
 from pyteam.datapath.interface import Datapath
 from pyteam.engine.errors import UnsupportedError
 from pyteam.engine.events import (
-    ActivePortChosen,
     LinkSeen,
     OptionChosen,
+    PortChosen,
     PortConfigured,
     PortUnwanted,
     PortWanted,
@@ -134,7 +134,7 @@ class DaemonCore:
                 member = self._member(name)
                 if member is None:
                     raise MethodError("ItemValueSetFail", f'"{name}" is no port of this team.')
-                self._service.handle([ActivePortChosen(member.link.ifindex)])
+                self._service.handle([PortChosen(member.link.ifindex)])
             case ("setup", "debug_level"), int(level):
                 self._debug_level = level
                 logs.set_debug_level(level)

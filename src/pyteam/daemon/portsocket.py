@@ -32,6 +32,7 @@ _DROP_MEMBERSHIP: Final = 2
 _AUXDATA: Final = 8
 _IGNORE_OUTGOING: Final = 23
 _MEMBERSHIP: Final = struct.Struct("=iHH8s")
+_MR_MULTICAST: Final = 0
 _MR_UNICAST: Final = 3
 #: `struct tpacket_auxdata`: status, three lengths and offsets, the tag and its protocol.
 _TPACKET_AUXDATA: Final = struct.Struct("=I12xHH")
@@ -87,9 +88,13 @@ class PortSocket:
             self._attach(program(ear.patterns))
             if not self._ear.patterns:
                 self._drain()
-        if ear.address != self._ear.address:
-            self._admit(_DROP_MEMBERSHIP, self._ear.address)
-            self._admit(_ADD_MEMBERSHIP, ear.address)
+        for kind, before, now in (
+            (_MR_UNICAST, self._ear.address, ear.address),
+            (_MR_MULTICAST, self._ear.group, ear.group),
+        ):
+            if now != before:
+                self._admit(_DROP_MEMBERSHIP, kind, before)
+                self._admit(_ADD_MEMBERSHIP, kind, now)
         self._ear = ear
 
     def receive(self) -> Iterator[FrameSeen]:
@@ -125,9 +130,9 @@ class PortSocket:
             for _ in range(_MOST_STALE):
                 self._socket.recv(1)
 
-    def _admit(self, what: int, address: bytes | None) -> None:
+    def _admit(self, what: int, kind: int, address: bytes | None) -> None:
         if address is not None:
-            request = _MEMBERSHIP.pack(self._ifindex, _MR_UNICAST, len(address), address)
+            request = _MEMBERSHIP.pack(self._ifindex, kind, len(address), address)
             with contextlib.suppress(OSError):
                 self._socket.setsockopt(_SOL_PACKET, what, request)
 

@@ -31,25 +31,25 @@ class ByHand:
         settings = self._settings_of(key)
         return key == ACTIVE_PORT or (settings is not None and settings.value(key.name) is not None)
 
-    def see(self, key: OptionKey, value: OptionValue) -> bool:
+    def see(self, now: float, key: OptionKey, value: OptionValue) -> bool:
         """News of an option, perhaps of our own doing: whether anything may follow from it."""
-        if key == ACTIVE_PORT and self._active.see(int(value)) and self.activate(int(value)):
+        if key == ACTIVE_PORT and self._active.see(int(value)) and self.activate(now, int(value)):
             self._active.accept()
             return True
         settings = self._settings_of(key)
         return settings is not None and settings.see(key.name, value)
 
-    def choose(self, key: OptionKey, value: OptionValue) -> bool:
+    def choose(self, now: float, key: OptionKey, value: OptionValue) -> bool:
         """A user has set it, and nobody else."""
         if key == ACTIVE_PORT:
-            return self.activate(int(value))
+            return self.activate(now, int(value))
         settings = self._settings_of(key)
         return settings is not None and settings.choose(key.name, value)
 
-    def activate(self, ifindex: int) -> bool:
+    def activate(self, now: float, ifindex: int) -> bool:
         """The port is the active one, until the next decision. False: it cannot be."""
         port = self._ports.get(ifindex)
-        return port is not None and bool(port.joined) and self._runner.choose(ifindex)
+        return port is not None and bool(port.joined) and self._runner.choose(now, ifindex)
 
     def decided(self) -> None:
         """The runner may have changed its mind: news of that is no news."""

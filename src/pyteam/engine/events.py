@@ -75,8 +75,8 @@ class PortConfigured:
 
 
 @dataclass(frozen=True, slots=True)
-class ActivePortChosen:
-    """A user picks the active port by hand (state item ``runner.active_port``)."""
+class PortChosen:
+    """A user picks a port by hand: as the active one, or its aggregator (state items of the runners)."""
 
     ifindex: int
 
@@ -121,7 +121,7 @@ Event = (
     | PortUnwanted
     | PortRefused
     | PortConfigured
-    | ActivePortChosen
+    | PortChosen
     | FrameSeen
     | HostSeen
     | TipcLinkSeen

@@ -42,6 +42,8 @@ class Ear:
     patterns: frozenset[Pattern]
     #: Frames to this MAC have to be let in, too; None: the port's own is enough.
     address: bytes | None = None
+    #: And frames to this group.
+    group: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

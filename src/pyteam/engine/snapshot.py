@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Union
 
 from pyteam.link import Link
 
-Setting = str | int | bool
+#: Of what is shown: a value, or a group of them.
+Setting = Union[str, int, bool, Mapping[str, "Setting"]]  # noqa: UP007  (recursive)
+#: Of what a runner remembers: plain data, fit for JSON as it is.
+Memory = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,9 @@ class WatchHistory:
 class History:
     """What decides and cannot be read from the device. Plain data: fit for JSON as it is.
 
-    ``watches`` are by port name, in order.
+    ``watches`` are by port name, in order; ``runner`` is its own affair.
     """
 
     active_port: str = ""
+    runner: Memory = field(default_factory=dict)
     watches: Mapping[str, tuple[WatchHistory, ...]] = field(default_factory=dict)

@@ -7,7 +7,8 @@ What a port is worth, who is active and who has which MAC is decided next door (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from operator import attrgetter
 from typing import Final
 
@@ -16,7 +17,6 @@ from pyteam.engine.addresses import Addresses
 from pyteam.engine.byhand import ByHand
 from pyteam.engine.desired import Actual, Desired
 from pyteam.engine.events import (
-    ActivePortChosen,
     Event,
     FrameSeen,
     HostSeen,
@@ -24,6 +24,7 @@ from pyteam.engine.events import (
     LinkSeen,
     OptionChosen,
     OptionSeen,
+    PortChosen,
     PortConfigured,
     PortRefused,
     PortUnwanted,
@@ -33,6 +34,7 @@ from pyteam.engine.events import (
 )
 from pyteam.engine.linkwatch import watch_class
 from pyteam.engine.linkwatch.base import LinkWatch
+from pyteam.engine.linkwatch.hosts import Lookup
 from pyteam.engine.outcome import Ear, Level, Message, Outcome
 from pyteam.engine.port import Port
 from pyteam.engine.probing import Probing
@@ -45,6 +47,8 @@ from pyteam.options import OptionKey, OptionValue
 
 #: A time that has always passed already.
 _NOW: Final = 0.0
+#: Whatever is due at ports has to be looked at.
+_UNKNOWN: Final = -1.0
 _NOTHING: Final = Actual(0)
 _JOINED: Final = attrgetter("joined")
 
@@ -97,6 +101,9 @@ class Team:
         self._leaving: set[int] = set()
         self._joins = 0
         self._started = False
+        #: The time of the last event, and when the next watch is due.
+        self._now = _NOW
+        self._due: float | None = _UNKNOWN
         self._messages: list[Message] = []
         self._desired = Desired(members=self._adopted.members)
         if add_ports:
@@ -108,15 +115,18 @@ class Team:
 
         Raises `UnsupportedError` for a `PortConfigured` that asks for it, and then changes nothing.
         """
+        self._now = now
+        if not isinstance(event, FrameSeen | TimePassed):
+            self._due = _UNKNOWN
         match event:
             case LinkSeen(link):
                 relevant = self._link_seen(now, link)
             case LinkGone(ifindex):
                 relevant = self._link_gone(now, ifindex)
             case OptionSeen(key, value):
-                relevant = self._runner.see(now, key, value) | self._by_hand.see(key, value)
+                relevant = self._runner.see(now, key, value) | self._by_hand.see(now, key, value)
             case OptionChosen(key, value):
-                relevant = self._by_hand.choose(key, value)
+                relevant = self._by_hand.choose(now, key, value)
             case PortWanted(name):
                 relevant = self._port_wanted(now, name)
             case PortUnwanted(name):
@@ -125,10 +135,12 @@ class Team:
                 relevant = self._port_refused(ifindex, errno)
             case PortConfigured(name, config):
                 relevant = self._port_configured(now, name, config)
-            case ActivePortChosen(ifindex):
-                relevant = self._by_hand.activate(ifindex)
-            case FrameSeen():
-                relevant = self._probing.hear(now, event, self._desired)
+            case PortChosen(ifindex):
+                relevant = self._by_hand.activate(now, ifindex)
+            case FrameSeen(ifindex, data):
+                # What it proves to a watch counts at the next tick.
+                self._probing.hear(now, event, self._desired)
+                relevant = self._started and self._runner.hear(now, ifindex, data)
             case HostSeen():
                 relevant = False
                 self._messages += self._probing.learn(now, event)
@@ -136,18 +148,30 @@ class Team:
                 relevant = self._report_all(lambda port: port.see_tipc(name, up))
             case TimePassed():
                 relevant = self._expire(now) if self._started else self._start(now)
+        return self._outcome(now, event, relevant)
+
+    def end(self, now: float) -> Outcome:
+        """The device is about to be destroyed: what is to be said on its ports before."""
+        self._runner.end(now)
+        return self._outcome(now, None, relevant=False)
+
+    def _outcome(self, now: float, event: Event | None, relevant: bool) -> Outcome:
         compare = self._started and self._disagrees(event)
         if relevant and self._started:
             joined = self._joined()
-            self._decide(joined)
+            self._decide(now, joined)
             desired = self._wanted(self._candidates(joined))
             if desired != self._desired:
                 self._desired, compare = desired, True
-        messages = tuple(self._messages)
+        messages = (*self._messages, *self._runner.messages())
         self._messages.clear()
-        # After the decision: who may ask depends on it.
-        frames = tuple(self._probing.questions(self._desired))
-        return Outcome(self._desired, frames, tuple(self._probing.lookups(now)), messages, compare)
+        frames = tuple(self._runner.frames())
+        lookups: tuple[Lookup, ...] = ()
+        if self._due is _UNKNOWN:
+            # After the decision: who may ask depends on it.
+            frames = (*frames, *self._probing.questions(self._desired))
+            lookups = tuple(self._probing.lookups(now))
+        return Outcome(self._desired, frames, lookups, messages, compare)
 
     @property
     def desired(self) -> Desired:
@@ -162,27 +186,40 @@ class Team:
         """When `TimePassed` is due; None: only something else can change anything."""
         if not self._started:
             return _NOW
-        deadlines = (self._runner.deadline(), *(port.deadline() for port in self._by_ifindex.values()))
-        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+        if self._due is _UNKNOWN:
+            self._due = _earliest(port.deadline() for port in self._by_ifindex.values())
+        return _earliest((self._due, self._runner.deadline()))
 
     def ears(self) -> dict[int, Ear]:
-        """What to listen for, on each port with a watch that probes."""
-        return self._probing.ears(self._desired)
+        """What to listen for, by port."""
+        ears = self._probing.ears(self._desired)
+        ear = self._runner.ear
+        if ear is not None:
+            for ifindex, port in self._by_ifindex.items():
+                if port.joined:
+                    other = ears.get(ifindex, ear)
+                    ears[ifindex] = replace(
+                        ear, patterns=ear.patterns | other.patterns, address=other.address
+                    )
+        return ears
 
     def tipc_bearers(self) -> frozenset[str]:
         """Whose links are to be told of (`TipcLinkSeen`); after each change, every link that is up."""
         return frozenset(bearer for port in self._joined() for bearer in port.tipc_bearers())
 
-    def snapshot(self) -> TeamSnapshot:
-        """What users are shown: present ports only, each whole."""
+    def snapshot(self, now: float | None = None) -> TeamSnapshot:
+        """What users are shown: present ports only, each whole; ``now`` None: as of the last event."""
+        now = self._now if now is None else now
         ports, runner = self._joined(), self._runner
         return TeamSnapshot(
             ifindex=self.ifindex,
             link=self._links.get(self.ifindex),
             runner_name=runner.name,
             mode=runner.mode,
-            ports=tuple(port.snapshot(port.link, runner.port_state(port)) for port in ports if port.link),
-            runner=runner.state(ports),
+            ports=tuple(
+                port.snapshot(port.link, runner.port_state(now, port)) for port in ports if port.link
+            ),
+            runner=runner.state(now, ports),
         )
 
     def save(self) -> History:
@@ -191,14 +228,17 @@ class Team:
         return History(
             active_port=next((port.name for port in ports if port.ifindex == self._active), ""),
             watches={port.name: tuple(watch.save() for watch in port.watches) for port in ports},
+            runner=self._runner.save(self._now),
         )
 
     # Facts: each answers whether anything that matters has changed.
 
     def _link_seen(self, now: float, link: Link) -> bool:
+        before = self._links.get(link.ifindex)
         self._links[link.ifindex] = link
         if link.ifindex == self.ifindex:
-            return self._addresses.see(link)
+            changed = before is None or (before.up, before.address) != (link.up, link.address)
+            return self._addresses.see(link) or changed
         port = self._by_ifindex.get(link.ifindex)
         if port is not None and not port.joined and port.name != link.name:
             # A port takes its new name along; what is none yet was wanted for its name alone.
@@ -331,6 +371,7 @@ class Team:
         self._started = True
         for line in self._runner.remarks():
             self._info(line)
+        self._runner.restore(now, self._history.runner)
         for port in self._ports.values():
             if port.asked and port.link is None:
                 self._messages.append(Message(Level.WARNING, f"{port.name}: Skipped adding a missing port."))
@@ -342,7 +383,11 @@ class Team:
         return True
 
     def _expire(self, now: float) -> bool:
-        return self._runner.expire(now) | self._report_all(lambda port: port.expire(now))
+        relevant = self._runner.expire(now)
+        if self._due is None or self._due > now:
+            return relevant
+        self._due = _UNKNOWN
+        return self._report_all(lambda port: port.expire(now)) or relevant
 
     # Consequences.
 
@@ -359,8 +404,8 @@ class Team:
         port.combine(self._config.link_watch_policy)
         return bool(lines)
 
-    def _decide(self, ports: Sequence[Port]) -> None:
-        self._runner.decide(ports)
+    def _decide(self, now: float, ports: Sequence[Port]) -> None:
+        self._runner.decide(now, ports, self._links.get(self.ifindex))
         if self._active != self._runner.active:
             self._active = self._runner.active
             self._by_hand.decided()
@@ -385,9 +430,10 @@ class Team:
             members=frozenset(port.ifindex for port in ports),
             options=options,
             addresses=self._addresses.wanted(),
+            carrier=self._runner.carrier(),
         )
 
-    def _disagrees(self, event: Event) -> bool:
+    def _disagrees(self, event: Event | None) -> bool:
         """The event shows the device otherwise than it should be."""
         match event:
             case LinkSeen(link):
@@ -421,3 +467,7 @@ class Team:
 
     def _info(self, text: str) -> None:
         self._messages.append(Message(Level.INFO, text))
+
+
+def _earliest(deadlines: Iterable[float | None]) -> float | None:
+    return min((deadline for deadline in deadlines if deadline is not None), default=None)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from pyteam.frames.arp import REPLY, REQUEST
-from pyteam.frames.ethernet import ETH_P_8021Q, ETH_P_ARP, ETH_P_IP, ETH_P_IPV6
+from pyteam.frames.ethernet import ETH_P_8021Q, ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, ETH_P_SLOW
 from pyteam.frames.icmpv6 import HOP_LIMIT, NEIGHBOR_ADVERTISEMENT
 from pyteam.frames.ip import IPPROTO_ICMPV6
+from pyteam.frames.slow import SLOW_PROTOCOLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,12 @@ class AdvertisementPattern:
     not_from: frozenset[bytes] = frozenset()
 
 
-Pattern = ArpPattern | AdvertisementPattern
+@dataclass(frozen=True, slots=True)
+class SlowPattern:
+    """Slow protocols (IEEE 802.3, annex 57A), untagged, as `pyteam.frames.slow.is_slow` has them."""
+
+
+Pattern = ArpPattern | AdvertisementPattern | SlowPattern
 
 # BPF_LD | BPF_ABS, BPF_ALU | BPF_AND, BPF_JMP | BPF_JEQ, BPF_JMP | BPF_JA, BPF_RET (linux/bpf_common.h).
 _LOAD: Final = {4: 0x20, 2: 0x28, 1: 0x30}
@@ -78,8 +84,12 @@ def program(patterns: Iterable[Pattern]) -> bytes:
     known = sorted(patterns, key=repr)
     arp = [code for pattern in known if isinstance(pattern, ArpPattern) for code in _arp(pattern)]
     ipv6 = [code for pattern in known if isinstance(pattern, AdvertisementPattern) for code in _na(pattern)]
+    slow = [code for pattern in known if isinstance(pattern, SlowPattern) for code in _slow()]
     found = [(_LOAD[4], 0, 0, _PROTOCOL)]
-    for protocol, code in ((ETH_P_ARP, arp), (ETH_P_IPV6, ipv6)):
+    for protocol, code in ((ETH_P_ARP, arp), (ETH_P_IPV6, ipv6), (ETH_P_SLOW, slow)):
+        if not code:
+            # Each costs every data frame two steps.
+            continue
         found += [(_EQUAL, 1, 0, protocol), (_JUMP, 0, 0, len(code)), *code]
     found.append((_RETURN, 0, 0, 0))
     return b"".join(_SOCK_FILTER.pack(*instruction) for instruction in found)
@@ -111,6 +121,11 @@ def _na(pattern: AdvertisementPattern) -> list[Instruction]:
             *_is_none(_SOURCE, pattern.not_from),
         ]
     )
+
+
+def _slow() -> list[Instruction]:
+    group = [*_are(0, SLOW_PROTOCOLS[:4]), *_is(4, 2, int.from_bytes(SLOW_PROTOCOLS[4:]))]
+    return _alternative([*_came_in(None), *group, *_is(12, 2, ETH_P_SLOW)])
 
 
 def _alternative(test: list[Instruction]) -> list[Instruction]:

@@ -135,6 +135,7 @@ def test_history_is_plain_data() -> None:
     saved = running(config, link(5, "a", member=True)).save()
     assert json.loads(json.dumps(asdict(saved))) == {
         "active_port": "a",
+        "runner": {},
         "watches": {"a": [{"name": "ethtool", "up": True, "down_count": 0}]},
     }
 

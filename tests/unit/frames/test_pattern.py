@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from pyteam.frames import arp, icmpv6
 from pyteam.frames.arp import Arp
-from pyteam.frames.ethernet import ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, Frame, Vlan, in_vlan
+from pyteam.frames.ethernet import ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, ETH_P_SLOW, Frame, Vlan, in_vlan
 from pyteam.frames.ip import IPPROTO_ICMPV6, ipv6_packet
-from pyteam.frames.pattern import AdvertisementPattern, ArpPattern, Pattern, program
+from pyteam.frames.pattern import AdvertisementPattern, ArpPattern, Pattern, SlowPattern, program
+from pyteam.frames.slow import SLOW_PROTOCOLS
 
 OURS = bytes.fromhex("0200000000a0")
 THEIRS = bytes.fromhex("0200000000b0")
@@ -149,13 +150,24 @@ def test_data_does_not_come_in(ethertype: int, payload: bytes) -> None:
 
 
 def test_data_costs_a_few_steps() -> None:
-    """Load the protocol, and neither of two: behind that the filter may be as long as it likes."""
+    """Load the protocol, and it is not the one: behind that the filter may be as long as it likes."""
     short = [(0x20, 0, 0, AD), (0x15, 1, 0, ETH_P_ARP)]
     code = list(struct.iter_unpack("=HBBI", program([ArpPattern(not_from=frozenset(map(mac, range(200))))])))
     assert code[:2] == short
     at = 2 + 1 + code[2][3]
-    assert code[at:] == [(0x15, 1, 0, ETH_P_IPV6), (0x05, 0, 0, 0), (0x06, 0, 0, 0)]
+    assert code[at:] == [(0x06, 0, 0, 0)]
     assert len(code) < 4096
+
+
+def test_slow_protocols_come_in_untagged_from_their_group() -> None:
+    pdu = Frame(SLOW_PROTOCOLS, THEIRS, ETH_P_SLOW, bytes([1, 1]) + bytes(108))
+    assert passes([SlowPattern()], pdu)
+    assert passes([SlowPattern(), ArpPattern()], pdu)
+    assert not passes([SlowPattern()], pdu, kind=OUTGOING)
+    assert not passes([SlowPattern()], replace(pdu, tags=(Vlan(7),)))
+    assert not passes([SlowPattern()], replace(pdu, destination=SLOW_PROTOCOLS[:5] + b"\3"))
+    assert not passes([SlowPattern()], replace(pdu, ethertype=ETH_P_IP))
+    assert not passes([ArpPattern()], pdu)
 
 
 def test_several_patterns_take_what_any_of_them_takes() -> None:

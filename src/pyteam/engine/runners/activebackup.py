@@ -14,6 +14,7 @@ from pyteam.engine.port import Port
 from pyteam.engine.reconcile import ACTIVE_PORT, FAILOVER_ORDER
 from pyteam.engine.runners.base import Runner
 from pyteam.engine.snapshot import Setting
+from pyteam.link import Link
 from pyteam.options import OptionKey, OptionValue
 
 
@@ -28,7 +29,7 @@ class ActiveBackup(Runner):
         self.hwaddr_policy = config.hwaddr_policy
         self._facts: object = None
 
-    def decide(self, ports: Sequence[Port]) -> None:
+    def decide(self, now: float, ports: Sequence[Port], team: Link | None) -> None:
         facts = [(port.ifindex, port.up, port.sticky, _worth(port)) for port in ports]
         if facts == self._facts:
             return
@@ -42,7 +43,7 @@ class ActiveBackup(Runner):
             )
             self.active = best.ifindex if best else 0
 
-    def choose(self, ifindex: int) -> bool:
+    def choose(self, now: float, ifindex: int) -> bool:
         self.active = ifindex
         return True
 
@@ -58,7 +59,7 @@ class ActiveBackup(Runner):
         options[FAILOVER_ORDER] = struct.pack(f"={len(order)}I", *order)
         return options
 
-    def state(self, ports: Sequence[Port]) -> Mapping[str, Setting]:
+    def state(self, now: float, ports: Sequence[Port]) -> Mapping[str, Setting]:
         names = (port.name for port in ports if port.ifindex == self.active)
         return {"active_port": next(names, "")}
 

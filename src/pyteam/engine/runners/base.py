@@ -1,6 +1,7 @@
 """What a runner is: it decides which ports carry the traffic. A new one is one file and one row.
 
-A runner sees ports and answers options; it knows neither time nor links nor what makes a port up.
+A runner sees ports and answers options; it knows neither datapath nor clock nor what makes a port up.
+One that speaks a protocol with the other side also hears frames and has some to send.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from typing import Any, ClassVar
 
 from pyteam.config import TeamConfig
 from pyteam.engine.desired import Actual
+from pyteam.engine.outcome import Ear, Frame, Message
 from pyteam.engine.port import Port
-from pyteam.engine.snapshot import Setting
+from pyteam.engine.snapshot import Memory, Setting
+from pyteam.link import Link
 from pyteam.options import OptionKey, OptionValue
 
 
@@ -27,6 +30,8 @@ class Runner:
     hwaddr_policy: str = "same_all"
     #: Index of the one port that carries the traffic; 0 none, or all do.
     active: int = 0
+    #: What is listened for on every port; None: nothing.
+    ear: Ear | None = None
 
     def __init__(self, config: Any) -> None:
         self.config = config
@@ -61,21 +66,47 @@ class Runner:
         """The time is this: whether anything may follow from it."""
         return False
 
-    def decide(self, ports: Sequence[Port]) -> None:
-        """Some fact of the ports (oldest first) may have changed: choose anew if it did."""
-
-    def choose(self, ifindex: int) -> bool:
-        """A user picks the active port. False: this runner has none."""
+    def hear(self, now: float, ifindex: int, frame: bytes) -> bool:
+        """A frame came in on a port: whether anything may follow from it but frames and messages."""
         return False
+
+    def decide(self, now: float, ports: Sequence[Port], team: Link | None) -> None:
+        """Some fact of the ports (oldest first) or of the team device may have changed: choose anew if so."""
+
+    def choose(self, now: float, ifindex: int) -> bool:
+        """A user picks a port, or the ports that go with it. False: there is nothing to choose."""
+        return False
+
+    def end(self, now: float) -> None:
+        """The team comes to its end; what is to be said to the other side is said now."""
+
+    def frames(self) -> Sequence[Frame]:
+        """To be sent now, each once."""
+        return ()
+
+    def messages(self) -> Sequence[Message]:
+        """For the log, each once."""
+        return ()
 
     def options(self, ports: Sequence[Port]) -> Mapping[OptionKey, OptionValue]:
         """What the decision asks of the datapath; ``ports`` also has those still to be added."""
         return {}
 
-    def state(self, ports: Sequence[Port]) -> Mapping[str, Setting]:
+    def carrier(self) -> bool | None:
+        """Whether the team device has carrier; None: the datapath sees to it."""
+        return None
+
+    def state(self, now: float, ports: Sequence[Port]) -> Mapping[str, Setting]:
         """State items of the team."""
         return {}
 
-    def port_state(self, port: Port) -> Mapping[str, Setting]:
+    def port_state(self, now: float, port: Port) -> Mapping[str, Setting]:
         """State items of a port."""
         return {}
+
+    def save(self, now: float) -> Memory:
+        """For the runner after this one, on the same device: plain data, fit for JSON."""
+        return {}
+
+    def restore(self, now: float, memory: Memory) -> None:
+        """What the one before had saved; before the first decision."""

@@ -10,6 +10,7 @@ from pyteam.engine.port import Port
 from pyteam.engine.runners.base import Runner
 from pyteam.engine.snapshot import Setting
 from pyteam.engine.spread import Spread
+from pyteam.link import Link
 from pyteam.options import OptionKey, OptionValue
 
 
@@ -45,10 +46,10 @@ class LoadBalance(Runner):
     def expire(self, now: float) -> bool:
         return self._spread.expire(now)
 
-    def decide(self, ports: Sequence[Port]) -> None:
+    def decide(self, now: float, ports: Sequence[Port], team: Link | None) -> None:
         self._spread.use({port.ifindex: port.config.weight for port in ports if port.up})
 
-    def port_state(self, port: Port) -> Mapping[str, Setting]:
+    def port_state(self, now: float, port: Port) -> Mapping[str, Setting]:
         return {"entries": self._spread.count(port.ifindex), "weight": port.config.weight}
 
     def options(self, ports: Sequence[Port]) -> Mapping[OptionKey, OptionValue]:
