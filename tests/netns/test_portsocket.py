@@ -8,6 +8,7 @@ import select
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -47,7 +48,7 @@ class Cable:
 
         def comes_through() -> bool:
             self.send(LAST)
-            return bool(list(port.receive()))
+            return bool(list(port.receive(monotonic())))
 
         with listening(self, ArpPattern()) as port:
             wait_for(comes_through, "a frame to come through")
@@ -57,7 +58,7 @@ class Cable:
         found: list[FrameSeen] = []
         while not found or found[-1].data != LAST:
             assert select.select([port], [], [], SOON)[0], found
-            found += port.receive()
+            found += port.receive(monotonic())
         return found[:-1]
 
 
@@ -155,13 +156,13 @@ def test_frames_to_another_mac_are_let_in_while_that_is_asked_for(cable: Cable) 
 def test_it_hears_again_when_the_interface_comes_back_up(cable: Cable) -> None:
     with listening(cable, ArpPattern()) as port, Rtnl() as rtnl:
         rtnl.set_link(cable.near, up=False)
-        assert list(port.receive()) == []
+        assert list(port.receive(monotonic())) == []
         with pytest.raises(OSError, match="down") as caught:
             port.send(frame())
         assert caught.value.errno == errno.ENETDOWN
         rtnl.set_link(cable.near, up=True)
         cable.await_carrier()
-        assert {seen.data for seen in port.receive()} == {LAST}
+        assert {seen.data for seen in port.receive(monotonic())} == {LAST}
 
 
 def test_an_interface_that_is_not_there(cable: Cable) -> None:

@@ -30,6 +30,7 @@ _SOL_PACKET: Final = 263
 _ADD_MEMBERSHIP: Final = 1
 _DROP_MEMBERSHIP: Final = 2
 _AUXDATA: Final = 8
+_STATISTICS: Final = 6
 _IGNORE_OUTGOING: Final = 23
 _MEMBERSHIP: Final = struct.Struct("=iHH8s")
 _MR_MULTICAST: Final = 0
@@ -42,8 +43,13 @@ _VLAN_VALID: Final = 1 << 4
 _BUFFER: Final = 32768
 #: More than fit into it: while it is emptied, more may come.
 _MOST_STALE: Final = 256
-#: Frames that are read at once; between them the daemon does what else there is to do.
-_MOST_AT_ONCE: Final = 32
+#: Frames that are read at once, and in a `REST`: no protocol of ours has use for more, and whoever sends
+#: more is not to keep the daemon from anything else. The kernel drops the rest before it costs much.
+MOST_AT_ONCE: Final = 32
+#: Seconds.
+REST: Final = 0.1
+#: `struct tpacket_stats`: frames that came in, and how many of them were dropped; reading begins anew.
+_TPACKET_STATS: Final = struct.Struct("=II")
 #: Nothing that is listened for is longer.
 _LONGEST: Final = 2048
 
@@ -52,9 +58,14 @@ class PortSocket:
     """Deaf until `listen`. Raises OSError where there is no such interface, or no right to listen."""
 
     def __init__(self, ifindex: int) -> None:
-        self._ifindex = ifindex
+        self.ifindex = ifindex
         self._ear = Ear(frozenset())
         self._filter = b""
+        #: Frames that were read since `rests_until` less a `REST`.
+        self._read = 0
+        self.rests_until = 0.0
+        #: Frames that nobody had time for.
+        self.dropped = 0
         kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
         self._socket = socket.socket(socket.AF_PACKET, kind, 0)
         try:
@@ -80,6 +91,16 @@ class PortSocket:
         """Whether it is to be read when it is readable."""
         return bool(self._ear.patterns)
 
+    @property
+    def tired(self) -> bool:
+        """More came in than anybody needs: before `rests_until` it is not to be read again."""
+        return self._read >= MOST_AT_ONCE
+
+    def rise(self) -> None:
+        """It has rested."""
+        self._read = 0
+        self.dropped += self._count_dropped()
+
     def listen(self, ear: Ear) -> None:
         """From now on for this, and for nothing that came before."""
         if ear == self._ear:
@@ -97,20 +118,23 @@ class PortSocket:
                 self._admit(_ADD_MEMBERSHIP, kind, now)
         self._ear = ear
 
-    def receive(self) -> Iterator[FrameSeen]:
-        """Some of the frames that wait, without blocking."""
+    def receive(self, now: float) -> Iterator[FrameSeen]:
+        """Some of the frames that wait, without blocking; ``now``: monotonic."""
+        if now >= self.rests_until:
+            self.rests_until, self._read = now + REST, 0
         # It is told once when the interface goes down, and hears again when it comes back up.
         with contextlib.suppress(OSError):
-            for _ in range(_MOST_AT_ONCE):
+            while self._read < MOST_AT_ONCE:
                 data, ancillary, _, _ = self._socket.recvmsg(_LONGEST, 64)
-                yield FrameSeen(self._ifindex, data, _tag(ancillary))
+                self._read += 1
+                yield FrameSeen(self.ifindex, data, _tag(ancillary))
 
     def send(self, data: bytes) -> None:
         """A whole frame. Raises OSError, also where it would have to wait."""
         self._socket.send(data)
 
     def _bind(self, protocol: int) -> None:
-        self._socket.bind((socket.if_indextoname(self._ifindex), protocol))
+        self._socket.bind((socket.if_indextoname(self.ifindex), protocol))
 
     def _attach(self, code: bytes) -> None:
         if code == self._filter:
@@ -130,9 +154,15 @@ class PortSocket:
             for _ in range(_MOST_STALE):
                 self._socket.recv(1)
 
+    def _count_dropped(self) -> int:
+        with contextlib.suppress(OSError):
+            statistics = self._socket.getsockopt(_SOL_PACKET, _STATISTICS, _TPACKET_STATS.size)
+            return int(_TPACKET_STATS.unpack(statistics)[1])
+        return 0
+
     def _admit(self, what: int, kind: int, address: bytes | None) -> None:
         if address is not None:
-            request = _MEMBERSHIP.pack(self._ifindex, kind, len(address), address)
+            request = _MEMBERSHIP.pack(self.ifindex, kind, len(address), address)
             with contextlib.suppress(OSError):
                 self._socket.setsockopt(_SOL_PACKET, what, request)
 

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import pyteam
@@ -19,6 +20,7 @@ from pyteam.daemon.arguments import LOG_OUTPUTS, Arguments
 from pyteam.daemon.background import Foreground
 from pyteam.daemon.core import DaemonCore
 from pyteam.daemon.hashfile import choose_datapath, read_files
+from pyteam.daemon.memory import MemoryFile
 from pyteam.daemon.service import TeamService
 from pyteam.datapath.interface import Datapath
 from pyteam.engine.team import Team
@@ -132,6 +134,7 @@ class _Life:
         self._choice = choice
         self._pid_file = pid_file
         self._socket_file = socket_file
+        self._memory_path = Path(run_directory(arguments.run_dir), f"{team.device}.memory")
         self._debug_level = debug_level
         self._foreground = foreground
         self._over = asyncio.Event()
@@ -165,12 +168,14 @@ class _Life:
             signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
 
     async def _serve(self, loop: asyncio.AbstractEventLoop, datapath: Datapath, adopted: bool) -> None:
+        memory = MemoryFile(self._memory_path, datapath.ifindex)
         service = TeamService(
             self._team,
             datapath,
             adopted=adopted,
             add_ports=not self._arguments.no_ports,
             on_removed=self._team_is_gone,
+            keeper=memory,
         )
         core = DaemonCore(
             self._document,
@@ -200,12 +205,18 @@ class _Life:
             log.info("Exiting...")
         finally:
             server.close()
-            service.stop()
+            ends = self._ends(adopted)
+            service.stop(farewell=ends)
+            if ends:
+                memory.forget()
+
+    def _ends(self, adopted: bool) -> bool:
+        """Whether the device is ours to destroy."""
+        keep = self._arguments.no_quit_destroy if self.started else adopted
+        return self._removed or not keep
 
     def _let_go(self, datapath: Datapath, adopted: bool) -> None:
-        """Destroy what is ours to destroy."""
-        keep = self._arguments.no_quit_destroy if self.started else adopted
-        if self._removed or not keep:
+        if self._ends(adopted):
             datapath.destroy()
         elif self.started or self._arguments.take_over:
             datapath.close()

@@ -43,6 +43,7 @@ class RxBalancedDatapath:
     def __init__(self, inner: Datapath) -> None:
         self._inner = inner
         self.kind = inner.kind
+        self.separates = inner.separates
         self.ifindex = inner.ifindex
         self._balancer = RxBalancer()
         self._rtnl = Rtnl()

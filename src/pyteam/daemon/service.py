@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import Final, Protocol
 
 from pyteam.config import TeamConfig
+from pyteam.daemon.memory import PATIENCE, Keeper
 from pyteam.daemon.resolver import look_up
 from pyteam.daemon.tipc import TipcLinks
 from pyteam.daemon.wire import Wire
@@ -32,6 +33,7 @@ from pyteam.engine.desired import (
 from pyteam.engine.events import Event, HostSeen, LinkGone, LinkSeen, PortRefused, TimePassed
 from pyteam.engine.outcome import Frame, Level, Message
 from pyteam.engine.reconcile import MODE, commands, only_breaks
+from pyteam.engine.snapshot import History
 from pyteam.engine.team import Team
 from pyteam.errors import PyteamError
 from pyteam.link import format_address
@@ -94,20 +96,28 @@ class TeamService:
         add_ports: bool,
         on_removed: Callable[[], None],
         wire: Wire | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         self._datapath = datapath
         self._wire = wire or Wire()
+        self._keeper = keeper
         self._tipc = TipcLinks()
         self._adopted = adopted
         self._on_removed = on_removed
         self._removed = False
         self._most_rounds = len(config.ports) + _SPARE_ROUNDS
         self.team = Team(
-            config, datapath.ifindex, adopted=datapath.actual() if adopted else None, add_ports=add_ports
+            config,
+            datapath.ifindex,
+            adopted=datapath.actual() if adopted else None,
+            history=History(runner=keeper.load()) if adopted and keeper else None,
+            add_ports=add_ports,
+            separates=datapath.separates,
         )
         self._loop: Loop | None = None
         self._timer: Timer | None = None
         self._next_look: Timer | None = None
+        self._next_save: Timer | None = None
         self._files: set[int] = set()
         #: What was refused, and why.
         self._complaints: dict[Command, tuple[int, str]] = {}
@@ -123,9 +133,13 @@ class TeamService:
         self.handle([TimePassed()])
         self._look_in(LOOK_INTERVAL)
 
-    def stop(self) -> None:
-        """Watch no longer. The datapath is the caller's to destroy or to close."""
+    def stop(self, *, farewell: bool = False) -> None:
+        """Watch no longer. The datapath is the caller's to destroy, after a farewell, or to close."""
+        if farewell and self._loop is not None and not self._removed:
+            self._wire.send(self.team.end(self._loop.time()).frames)
         self._look_away()
+        if self._loop is not None:
+            self._save()
         self._wire.close()
         self._tipc.close()
         self._loop = None
@@ -157,9 +171,12 @@ class TeamService:
         ``compare``: the device may have changed without an event. Raises what the datapath raises
         when it cannot be read.
         """
+        quiet = False
         try:
             before = self._desired
-            compare = self._feed(events) or (compare and not self._removed)
+            told, quiet = self._feed(events)
+            compare = told or (compare and not self._removed)
+            self._say_farewell()
             for number in range(self._most_rounds):
                 if not compare:
                     return
@@ -173,37 +190,45 @@ class TeamService:
                     self._tell_repairs((set(todo) & set(commands(actual, before))) - refused)
                 if not news:
                     return
-                compare = self._feed(news)
+                compare, _ = self._feed(news)
             log.error("The team device does not become what it should be; trying again later.")
         finally:
             self._log_messages()
-            self._watch()
+            self._watch(quiet and not compare)
 
-    def _feed(self, events: Iterable[Event]) -> bool:
-        """Whether the device has to be compared with what is wanted."""
+    def _feed(self, events: Iterable[Event]) -> tuple[bool, bool]:
+        """Whether the device has to be compared with what is wanted, and whether nothing changed."""
         assert self._loop is not None
-        compare = False
+        compare, quiet = False, True
         for event in events:
             if self._removed:
                 # What follows is the ports' farewell: there is nothing left to decide.
-                return False
+                return False, False
             if isinstance(event, LinkGone) and event.ifindex == self._datapath.ifindex:
                 self._removed = True
                 log.info("Team device removal detected.")
                 self._on_removed()
-                return False
+                return False, False
             outcome = self.team.handle(self._loop.time(), event)
             self._desired = outcome.desired
-            compare = compare or outcome.compare
+            compare, quiet = compare or outcome.compare, quiet and outcome.quiet
             self._messages.extend(outcome.messages)
             self._frames.extend(outcome.frames)
             for lookup in outcome.lookups:
                 look_up(lookup, self._resolved, self._loop.call_soon_threadsafe)
-        return compare
+        return compare, quiet
 
     def _resolved(self, seen: HostSeen) -> None:
         if self._loop is not None:
             self._guard(partial(self.handle, [seen]))
+
+    def _say_farewell(self) -> None:
+        """On ports that are about to go: later it would be too late."""
+        members = self._desired.members
+        farewells = [frame for frame in self._frames if frame.ifindex not in members]
+        if farewells:
+            self._wire.send(farewells)
+            self._frames = [frame for frame in self._frames if frame.ifindex in members]
 
     def _log_messages(self) -> None:
         """What the engine has said since the last time."""
@@ -323,21 +348,24 @@ class TeamService:
 
     # The loop
 
-    def _watch(self) -> None:
-        """Follow the descriptors and deadlines of both sides; both change with what was done."""
+    def _watch(self, quiet: bool) -> None:
+        """Follow the descriptors and deadlines of both sides; both change with what was done, if anything."""
         if self._loop is None:
             return
-        # First: what was heard before a question is no answer to it.
-        self._wire.listen(self.team.ears())
+        if not quiet:
+            # First: what was heard before a question is no answer to it.
+            self._wire.listen(self.team.ears())
+            self._tipc.follow(self.team.tipc_bearers())
+            self._follow({*self._datapath.files(), *self._wire.files(), *self._tipc.files()})
+            if self._keeper is not None and self._next_save is None:
+                self._next_save = self._loop.call_later(PATIENCE, partial(self._guard, self._save))
         self._wire.send(self._frames)
         self._frames.clear()
-        self._tipc.follow(self.team.tipc_bearers())
-        self._follow({*self._datapath.files(), *self._wire.files(), *self._tipc.files()})
-        self._wire.sweep()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        times = [t for t in (self.team.next_timeout(), self._datapath.next_timeout()) if t is not None]
+        sources = (self.team, self._datapath, self._wire)
+        times = [time for source in sources if (time := source.next_timeout()) is not None]
         if times:
             self._timer = self._loop.call_at(min(times), partial(self._guard, self._time_passed))
 
@@ -352,10 +380,10 @@ class TeamService:
     def _look_away(self) -> None:
         if self._loop is not None:
             self._follow(set())
-        for timer in (self._timer, self._next_look):
+        for timer in (self._timer, self._next_look, self._next_save):
             if timer is not None:
                 timer.cancel()
-        self._timer = self._next_look = None
+        self._timer = self._next_look = self._next_save = None
 
     def _look_in(self, seconds: float) -> None:
         assert self._loop is not None
@@ -380,11 +408,17 @@ class TeamService:
                 self._look_away()
                 self._look_in(RECOVERY)
 
+    def _save(self) -> None:
+        self._next_save = None
+        if self._keeper is not None:
+            self._keeper.save(self.team.save().runner)
+
     def _readable(self) -> None:
         self.handle(self._told())
 
     def _told(self) -> list[Event]:
-        return [*self._datapath.receive(), *self._wire.receive(), *self._tipc.receive()]
+        assert self._loop is not None
+        return [*self._datapath.receive(), *self._wire.receive(self._loop.time()), *self._tipc.receive()]
 
     def _time_passed(self) -> None:
         assert self._loop is not None

@@ -49,6 +49,8 @@ class Datapath(Protocol):
     kind: str
     #: The team device; its index does not change while it lives.
     ifindex: int
+    #: Whether it can receive on a port without sending on it (``rx_enabled``, ``tx_enabled``).
+    separates: bool
 
     def link(self, ifindex: int) -> Link:
         """The interface as it is at this moment. Raises with ENODEV when there is none."""

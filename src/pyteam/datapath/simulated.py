@@ -28,6 +28,7 @@ class SimulatedDatapath:
     """`pyteam.datapath.interface.Datapath` over a `World`, and what a test wants to know of it."""
 
     kind = "simulated"
+    separates = True
 
     def __init__(self, world: World, ifindex: int) -> None:
         """Not to be called: see `create` and `adopt`."""

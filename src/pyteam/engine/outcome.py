@@ -50,7 +50,8 @@ class Ear:
 class Outcome:
     """``compare``: something happened that the device may not agree with; read and reconcile it.
 
-    While it is false, the last comparison still holds.
+    While it is false, the last comparison still holds. ``quiet``: nothing that anybody could ask the
+    engine for has changed but the time it wants to be woken at: not what it listens for, and no state.
     """
 
     desired: Desired
@@ -59,3 +60,4 @@ class Outcome:
     lookups: tuple[Lookup, ...] = ()
     messages: tuple[Message, ...] = ()
     compare: bool = True
+    quiet: bool = False

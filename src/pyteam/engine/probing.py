@@ -38,7 +38,7 @@ class Probing:
         self._asked: set[Lookup] = set()
 
     def hear(self, now: float, event: FrameSeen, desired: Desired) -> bool:
-        """A frame came in. What it proves counts at the next tick, so nothing follows from it now: False."""
+        """A frame came in: whether any watch was listening."""
         port = self._ports.get(event.ifindex)
         waiting = [probe for probe in _probes(port) if probe.listens]
         if port is None or not waiting:
@@ -51,7 +51,7 @@ class Probing:
             for probe in waiting:
                 with suppress(FrameError):
                     probe.hear(now, frame, around)
-        return False
+        return True
 
     def learn(self, now: float, event: HostSeen) -> Iterator[Message]:
         """A name has, or has not, an address: what to tell about it."""

@@ -101,7 +101,7 @@ def commands(actual: Actual, desired: Desired) -> list[Command]:
     there = actual.options
     entries: list[SetOption] = []
     for key, value in desired.options.items():
-        if there.get(key) == value or key == MODE:
+        if there.get(key) == value or key == MODE or _is_halved(key, desired, there):
             continue
         if key in there or _is_coming(actual, desired, key, value):
             option = SetOption(key, value)
@@ -176,6 +176,14 @@ def _is_coming(actual: Actual, desired: Desired, key: OptionKey, value: OptionVa
         return key.port in desired.members - actual.members and FRESH_PORT.get(key.name) != value
     mode = desired.options.get(MODE)
     return mode != actual.options.get(MODE) and OPTIONS[key.name].mode == mode
+
+
+def _is_halved(key: OptionKey, desired: Desired, there: Mapping[OptionKey, OptionValue]) -> bool:
+    """Where a port has both directions apart, they say what it is together; setting that sets both."""
+    if key.name != "enabled":
+        return False
+    half = OptionKey("rx_enabled", key.port)
+    return half in desired.options and half in there
 
 
 def _carrier_differs(actual: Actual, desired: Desired) -> bool:

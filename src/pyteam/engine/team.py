@@ -34,7 +34,6 @@ from pyteam.engine.events import (
 )
 from pyteam.engine.linkwatch import watch_class
 from pyteam.engine.linkwatch.base import LinkWatch
-from pyteam.engine.linkwatch.hosts import Lookup
 from pyteam.engine.outcome import Ear, Level, Message, Outcome
 from pyteam.engine.port import Port
 from pyteam.engine.probing import Probing
@@ -68,11 +67,13 @@ class Team:
         adopted: Actual | None = None,
         history: History | None = None,
         add_ports: bool = True,
+        separates: bool = False,
     ) -> None:
         """``adopted``: the device existed and carries traffic; ``history``: of the engine before.
 
-        ``add_ports`` False: interfaces are configured, but not made ports, by name. Raises
-        `UnsupportedError` when the configuration asks for what this version cannot do.
+        ``add_ports`` False: interfaces are configured, but not made ports, by name. ``separates``: as
+        of the datapath. Raises `UnsupportedError` when the configuration asks for what this version
+        cannot do.
         """
         for watches in (config.link_watch, *(port.link_watch for port in config.ports.values())):
             for watch in watches:
@@ -82,6 +83,7 @@ class Team:
         self._adopted = adopted or _NOTHING
         self._history = history or History()
         self._runner = make_runner(config.runner)
+        self._runner.separates = separates
         self._runner.active = self._active = self._adopted.active_port
         self._runner.adopt(self._adopted)
         self._addresses = Addresses(config, self._runner.hwaddr_policy, ifindex, adopted)
@@ -138,8 +140,9 @@ class Team:
             case PortChosen(ifindex):
                 relevant = self._by_hand.activate(now, ifindex)
             case FrameSeen(ifindex, data):
-                # What it proves to a watch counts at the next tick.
-                self._probing.hear(now, event, self._desired)
+                if self._probing.hear(now, event, self._desired):
+                    # What it proves counts at the next tick, but now there is less to listen for.
+                    self._due = _UNKNOWN
                 relevant = self._started and self._runner.hear(now, ifindex, data)
             case HostSeen():
                 relevant = False
@@ -166,12 +169,11 @@ class Team:
         messages = (*self._messages, *self._runner.messages())
         self._messages.clear()
         frames = tuple(self._runner.frames())
-        lookups: tuple[Lookup, ...] = ()
-        if self._due is _UNKNOWN:
-            # After the decision: who may ask depends on it.
-            frames = (*frames, *self._probing.questions(self._desired))
-            lookups = tuple(self._probing.lookups(now))
-        return Outcome(self._desired, frames, lookups, messages, compare)
+        if self._due is not _UNKNOWN and not relevant:
+            return Outcome(self._desired, frames, (), messages, compare, quiet=True)
+        # After the decision: who may ask depends on it.
+        frames = (*frames, *self._probing.questions(self._desired))
+        return Outcome(self._desired, frames, tuple(self._probing.lookups(now)), messages, compare)
 
     @property
     def desired(self) -> Desired:

@@ -10,6 +10,7 @@ from typing import Final
 
 from pyteam.config import Document
 from pyteam.daemon.core import DaemonCore
+from pyteam.daemon.memory import Keeper
 from pyteam.daemon.service import TeamService
 from pyteam.daemon.wire import Wire
 from pyteam.datapath.simulated import SimulatedDatapath
@@ -108,7 +109,7 @@ class VirtualWire(Wire):
     def files(self) -> list[int]:
         return [DESCRIPTOR + ifindex for ifindex, ear in self.ears.items() if ear.patterns]
 
-    def receive(self) -> list[FrameSeen]:
+    def receive(self, now: float) -> list[FrameSeen]:
         incoming, self.incoming = self.incoming, []
         return incoming
 
@@ -117,7 +118,13 @@ class Machine:
     """Interfaces, a team of them, and the daemon's inner parts around it; without process or socket."""
 
     def __init__(
-        self, config: str, *names: str, no_ports: bool = False, debug_level: int = 0, start: bool = True
+        self,
+        config: str,
+        *names: str,
+        no_ports: bool = False,
+        debug_level: int = 0,
+        start: bool = True,
+        keeper: Keeper | None = None,
     ) -> None:
         self.loop = VirtualLoop()
         self.world = World()
@@ -129,6 +136,7 @@ class Machine:
         self._no_ports = no_ports
         self._debug_level = debug_level
         self.wire = VirtualWire()
+        self._keeper = keeper
         self.removed = 0
         self.make(adopted=False)
         if start:
@@ -143,6 +151,7 @@ class Machine:
             add_ports=not self._no_ports,
             on_removed=self._count,
             wire=self.wire,
+            keeper=self._keeper,
         )
         self.core = DaemonCore(
             self.document,

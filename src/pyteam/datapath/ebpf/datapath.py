@@ -47,6 +47,7 @@ class EbpfDatapath:
     """See `Datapath`. Made by `create` or `adopt`."""
 
     kind = "ebpf"
+    separates = True
 
     def __init__(self, rtnl: Rtnl, owner: Ownership, receiver: Receiver) -> None:
         self._rtnl = rtnl

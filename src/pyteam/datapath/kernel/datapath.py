@@ -42,6 +42,8 @@ class KernelDatapath:
     """
 
     kind = "kernel"
+    #: Newer drivers do, and show it by the options of their ports.
+    separates = False
 
     def __init__(self, closing: ExitStack, rtnl: Rtnl, family: TeamFamily, memory: Memory) -> None:
         """Not to be called. ``closing``: what is to be closed with it."""

@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
+from pyteam.files import replace_text
+
 log = logging.getLogger(__name__)
 
 SO_NETNS_COOKIE: Final = 71
@@ -85,13 +87,9 @@ class Memory:
         document = asdict(self)
         document.pop("path")
         document["failover_order"] = self.failover_order.hex()
-        fresh = self.path.with_name(self.path.name + ".new")
         try:
-            fresh.write_text(json.dumps(document))
-            fresh.replace(self.path)
+            replace_text(self.path, json.dumps(document))
         except OSError as error:
-            with contextlib.suppress(OSError):
-                fresh.unlink()
             log.warning("%s: cannot remember what the ports were before: %s", self.path, error.strerror)
 
     def forget(self) -> None:

@@ -30,6 +30,8 @@ class Runner:
     hwaddr_policy: str = "same_all"
     #: Index of the one port that carries the traffic; 0 none, or all do.
     active: int = 0
+    #: The datapath can receive on a port without sending on it (`rx_enabled`, `tx_enabled`).
+    separates: bool = False
     #: What is listened for on every port; None: nothing.
     ear: Ear | None = None
 
