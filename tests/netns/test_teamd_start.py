@@ -113,12 +113,6 @@ REASONS: list[tuple[Callable[[Host], None], dict[str, Any], str]] = [
         "there is a file of that name, and it is not a socket\n",
     ),
     (nothing, {**TWO_PORTS, "runner": {"name": "turbo"}}, "Failed to load config.\n"),
-    (
-        nothing,
-        {**TWO_PORTS, "runner": {"name": "lacp"}},
-        'Failed: runner "lacp" is not implemented yet; '
-        "use one of broadcast, roundrobin, random, activebackup, loadbalance\n",
-    ),
     (nothing, {**TWO_PORTS, "device": "name-of-16-bytes"}, "Failed to load config.\n"),
 ]
 

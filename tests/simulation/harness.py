@@ -141,13 +141,14 @@ class Host:
 
     def advance(self, seconds: float) -> None:
         end = self.world.now + seconds
-        while (due := min(self._due(), default=end + 1)) <= end:
+        while (due := min(self.due(), default=end + 1)) <= end:
             self.world.now = max(self.world.now, due)
             self.datapath.handle_timeout(self.world.now)
             self.settle()
         self.world.now = end
 
-    def _due(self) -> list[float]:
+    def due(self) -> list[float]:
+        """When something is to happen."""
         return [due for due in (self.team.next_timeout(), self.datapath.next_timeout()) if due is not None]
 
     def cut(self, name: str) -> None:

@@ -123,22 +123,6 @@ def test_every_mistake_of_a_configuration_is_named(
     assert all(problem.startswith(f"{os.path.realpath('x.conf')}: ") for problem in problems)
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ('{"runner": {"name": "lacp"}}', 'Failed: runner "lacp" is not implemented yet'),
-    ],
-)
-@pytest.mark.parametrize("checking", [True, False])
-def test_what_cannot_be_had_yet_is_refused_by_name(
-    teamd: Run, text: str, words: str, checking: bool, tmp_path: Path
-) -> None:
-    code, out, err = teamd(*["--check-config"] * checking, "-c", text)
-    assert (code, out) == (1, "")
-    assert words in err
-    assert os.listdir(tmp_path) == []
-
-
 def test_a_name_that_no_device_can_have(teamd: Run) -> None:
     code, _, err = teamd("-e", "-t", "a-very-long-name")
     assert code == 1

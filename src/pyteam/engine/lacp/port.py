@@ -59,6 +59,8 @@ class LacpPort:
     enabled: bool = False
     speed: int = 0
     full_duplex: bool | None = None
+    #: Whoever watches it does not say that it fails.
+    trusted: bool = True
 
     # Who both sides are.
     actor: Info = UNNAMED

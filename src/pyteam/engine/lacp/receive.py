@@ -77,13 +77,17 @@ def _current(port: LacpPort, now: float) -> None:
 
 
 def _record_pdu(port: LacpPort, pdu: Lacpdu) -> None:
-    """recordPDU: Sync holds only for a partner that means us, and that somebody keeps asking."""
+    """recordPDU: Sync holds only for a partner that means us, and that somebody keeps asking.
+
+    And that hears us: one that says it does not (Expired, Defaulted) has stopped collecting, and in coupled
+    control nothing else would say so for three seconds more.
+    """
     theirs, actor = pdu.actor, port.actor
-    port.claims_sync = bool(theirs.state & SYNC)
+    port.claims_sync = bool(theirs.state & SYNC) and not theirs.state & (EXPIRED | DEFAULTED)
     means_us = pdu.partner[:5] == actor[:5] and not (pdu.partner.state ^ actor.state) & AGGREGATION
     individual = not theirs.state & AGGREGATION
     maintained = theirs.state & ACTIVITY or actor.state & pdu.partner.state & ACTIVITY
-    in_sync = (means_us or individual) and maintained
+    in_sync = (means_us or individual) and maintained and port.claims_sync
     port.record(theirs if in_sync else theirs._replace(state=theirs.state & ~SYNC))
 
 

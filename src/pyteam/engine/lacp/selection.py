@@ -15,7 +15,7 @@ from collections.abc import Hashable
 from typing import Any, Final
 
 from pyteam.engine.lacp.aggregator import Aggregator
-from pyteam.engine.lacp.policy import POLICIES, hopeful, no_size, slot_order
+from pyteam.engine.lacp.policy import POLICIES, hopeful, no_size, slot_order, waited
 from pyteam.engine.lacp.port import LacpPort
 from pyteam.engine.lacp.settings import Settings
 from pyteam.engine.lacp.states import AGGREGATION, MuxState, ReceiveState, Selected
@@ -96,6 +96,11 @@ class Selection:
             self._facts = self._read()
             self._use(port.lag)
 
+    def trust(self, port: LacpPort) -> None:
+        """Whether it is to be trusted is another thing now."""
+        self.stirred[port] = None
+        self._elect_fallback()
+
     def hold(self, so: bool) -> None:
         """While it is so, the aggregator in use stays what it is."""
         self._held = so
@@ -111,6 +116,8 @@ class Selection:
 
     def _key(self, port: LacpPort) -> Hashable:
         """What a port has to have in common with the members of its aggregator; None: it is to have none."""
+        if not port.trusted:
+            return None
         known = port.receive_state is ReceiveState.CURRENT or (
             port.receive_state is ReceiveState.EXPIRED and port.lag is not None
         )
@@ -188,8 +195,12 @@ class Selection:
         if chosen is not None and facts == self._facts:
             return chosen
         self._facts = facts
-        if chosen is not None and hopeful(chosen) and self._policy.keeps(chosen):
-            return chosen
+        if chosen is not None and hopeful(chosen):
+            if self._policy.keeps(chosen):
+                return chosen
+            if any(port.distributing for port in chosen.ports):
+                # Another one takes over when it can, not when it has only been found.
+                lags = [lag for lag in lags if lag is chosen or waited(lag)]
         size, worth = self._policy.size, self._policy.worth
         # One of a size is left for another only by policies that do not look at sizes.
         steady = size is not no_size
@@ -202,7 +213,7 @@ class Selection:
     def _read(self) -> object:
         size, worth, keeps = self._policy.size, self._policy.worth, self._policy.keeps
         return [
-            (lag.lead.ifindex, hopeful(lag), size(lag), keeps(lag), worth(lag.lead))
+            (lag.lead.ifindex, hopeful(lag), waited(lag), size(lag), keeps(lag), worth(lag.lead))
             for lag in self.aggregators
         ]
 
@@ -251,7 +262,9 @@ class Selection:
         delayed = self._states[ReceiveState.EXPIRED] and self._fallback is None
         if self._settings.fallback and not self._states[ReceiveState.CURRENT] and not delayed:
             best = min(
-                defaulted, key=lambda port: (port.settings.priority, port.settings.number), default=None
+                (port for port in defaulted if port.trusted),
+                key=lambda port: (port.settings.priority, port.settings.number),
+                default=None,
             )
         for port in {self._fallback, best} - {None} if best is not self._fallback else ():
             assert port is not None, "taken out above"

@@ -35,7 +35,7 @@ class LacpSystem:
 
     def __init__(self, settings: Settings, system: bytes) -> None:
         self._settings = settings
-        self._system = system
+        self.system = system
         self._ports: dict[int, LacpPort] = {}
         self.ports: Mapping[int, LacpPort] = MappingProxyType(self._ports)
         self._selection = Selection(settings)
@@ -45,7 +45,8 @@ class LacpSystem:
         self._frames: list[tuple[int, bytes]] = []
         self._remarks: list[Remark] = []
         self._changed = False
-        self._retry_count = settings.retry_count
+        #: How many of ours may stay away before the partner takes us for gone.
+        self.retry_count = settings.retry_count
         self._retry_until = inf
         #: What was saved of ports that are not back yet, and how long they are waited for.
         self._absent: dict[int, Mapping[str, Any]] = {}
@@ -145,9 +146,26 @@ class LacpSystem:
             stirred[port] = None
         self._settle(now)
 
-    def see(self, now: float, ifindex: int, up: bool, speed: int, full_duplex: bool | None) -> None:
-        """The link is so now. ``speed`` in Mb/s, 0 unknown; ``full_duplex`` None: unknown."""
+    def see(
+        self,
+        now: float,
+        ifindex: int,
+        up: bool,
+        speed: int,
+        full_duplex: bool | None,
+        trusted: bool = True,
+    ) -> None:
+        """The link is so now. ``speed`` in Mb/s, 0 unknown; ``full_duplex`` None: unknown.
+
+        ``trusted`` False: it is up, but whoever watches it says that it does not work. LACP goes on, so that
+        the partner is told to use it no longer.
+        """
         port = self._ports[ifindex]
+        if trusted != port.trusted:
+            port.trusted = trusted
+            self._selection.trust(port)
+            if not self._ended:
+                self._settle(now, port)
         if self._ended or (up, speed, full_duplex) == (port.enabled, port.speed, port.full_duplex):
             return
         if not up:
@@ -190,7 +208,7 @@ class LacpSystem:
 
     def set_system(self, now: float, mac: bytes) -> None:
         """The system has another name."""
-        self._system = mac
+        self.system = mac
         if not self._ended:
             for port in self._ports.values():
                 self._identify(port)
@@ -201,8 +219,8 @@ class LacpSystem:
         """A new port; until it is seen, its link is down. Raises KeyError when there is one already."""
         if ifindex in self._ports:
             raise KeyError(f"port {ifindex} is there already")
-        port = LacpPort(ifindex, settings, self._settings, self._system, self._remarks)
-        port.retry_count = self._retry_count
+        port = LacpPort(ifindex, settings, self._settings, self.system, self._remarks)
+        port.retry_count = self.retry_count
         self._ports[ifindex] = port
         record = self._absent.pop(ifindex, None)
         if record is not None:
@@ -336,13 +354,13 @@ class LacpSystem:
     def _identify(self, port: LacpPort) -> None:
         """Who the actor is, from all settings; the partner is told when that is another."""
         before = port.actor
-        port.name(self._system)
+        port.name(self.system)
         if port.actor != before:
             port.ntt = True
 
     def _announce(self, now: float, retry_count: int) -> None:
         """Every partner is to know this retry count."""
-        self._retry_count = retry_count
+        self.retry_count = retry_count
         if retry_count == RETRY_COUNT:
             self._retry_until = inf
         for port in self._ports.values():

@@ -19,6 +19,7 @@ def _partner(port: LacpPort) -> str:
 _ROWS: Final[tuple[tuple[Callable[[LacpPort], bool], Callable[[LacpPort], str]], ...]] = (
     (lambda port: bool(port.actor.state & DISTRIBUTING), lambda port: ""),
     (lambda port: not port.enabled, lambda port: "its link is down"),
+    (lambda port: not port.trusted, lambda port: "a link watch says that it does not work"),
     (lambda port: not port.lacp_enabled, lambda port: "its link is half duplex"),
     (
         lambda port: port.receive_state is ReceiveState.CURRENT and port.looks_looped,

@@ -7,11 +7,12 @@ from pyteam.engine.errors import UnsupportedError
 from pyteam.engine.runners.activebackup import ActiveBackup
 from pyteam.engine.runners.base import Runner
 from pyteam.engine.runners.basic import Broadcast, Random, RoundRobin
+from pyteam.engine.runners.lacp import Lacp
 from pyteam.engine.runners.loadbalance import LoadBalance
 
 #: Third parties' are added by the daemon (entry points ``pyteam.runners``).
 RUNNERS: dict[str, type[Runner]] = {
-    runner.name: runner for runner in (Broadcast, RoundRobin, Random, ActiveBackup, LoadBalance)
+    runner.name: runner for runner in (Broadcast, RoundRobin, Random, ActiveBackup, LoadBalance, Lacp)
 }
 
 
