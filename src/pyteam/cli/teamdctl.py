@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from pyteam.cli import terminal
+from pyteam.cli import lacpview, terminal
 from pyteam.cli.stateview import render
 from pyteam.cli.terminal import Failure, Option
 from pyteam.client import Client, ClientError, ConnectError
@@ -30,6 +30,7 @@ class Options:
         self.help = False
         self.verbosity = 0
         self.one_line = False
+        self.json = False
         self.run_dir: str | None = None
         #: Letters of the transports that were asked for.
         self.forced: list[str] = []
@@ -39,6 +40,7 @@ OPTIONS: Final = (
     Option("h", "help", "", "Print this help"),
     Option("v", "verbose", "", "Show more in the state view; may be repeated"),
     Option("o", "oneline", "", "Print JSON on one line"),
+    Option("j", "json", "", "Print JSON where there is text for people, too"),
     Option("D", "force-dbus", "", "Use D-Bus and nothing else"),
     Option("Z", "force-zmq", "ADDRESS", "Use ZeroMQ at this address and nothing else"),
     Option("U", "force-usock", "", "Use the unix socket and nothing else"),
@@ -63,6 +65,8 @@ def _config_dump_actual(client: Client, options: Options, _: Arguments) -> str:
 
 
 def _state_view(client: Client, options: Options, _: Arguments) -> str:
+    if options.json:
+        return _state_dump(client, options, _)
     return render(_parse(client.state_dump()), verbose=options.verbosity > 0)
 
 
@@ -77,6 +81,17 @@ def _state_item_get(client: Client, _: Options, arguments: Arguments) -> str:
 def _state_item_set(client: Client, _: Options, arguments: Arguments) -> str:
     client.state_item_set(*arguments)
     return ""
+
+
+def _lacp(client: Client, options: Options, _: Arguments) -> str:
+    state = _parse(client.state_dump())
+    setup = state.get("setup")
+    runner = setup.get("runner_name") if isinstance(setup, dict) else None
+    if runner != "lacp":
+        raise Failure(f'{client.device}: no LACP: its runner is "{runner}"')
+    if options.json:
+        return _dumps(lacpview.excerpt(state), options)
+    return lacpview.render(client.device, state)
 
 
 def _port_add(client: Client, _: Options, arguments: Arguments) -> str:
@@ -121,6 +136,7 @@ COMMANDS: Final = (
     Command(("state", "view"), (), _state_view),
     Command(("state", "item", "get"), ("ITEMPATH",), _state_item_get),
     Command(("state", "item", "set"), ("ITEMPATH", "VALUE"), _state_item_set),
+    Command(("lacp",), (), _lacp),
     Command(("port", "add"), ("PORTDEV",), _port_add),
     Command(("port", "remove"), ("PORTDEV",), _port_remove),
     Command(("port", "present"), ("PORTDEV",), _port_present),
@@ -177,6 +193,8 @@ def parse_options(argv: Sequence[str]) -> tuple[Options, list[str]]:
                 options.verbosity += 1
             case "oneline":
                 options.one_line = True
+            case "json":
+                options.json = True
             case "run-dir":
                 options.run_dir = value
             case _ if option.letter not in options.forced:

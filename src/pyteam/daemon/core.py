@@ -154,7 +154,7 @@ class DaemonCore:
             raise MethodError("OptionSetFail", f"{name}: {error}.") from error
         key = OptionKey(name, member.link.ifindex if member else 0, number)
         if self._service.team.decides(key):
-            runner = self._service.team.snapshot().runner_name
+            runner = self._service.snapshot().runner_name
             raise MethodError(
                 "OptionBusy", f"{name} is for the runner ({runner}) and link watches to decide."
             )
@@ -167,7 +167,7 @@ class DaemonCore:
         self._service.handle([OptionChosen(key, wanted)])
 
     def _ports(self) -> tuple[PortSnapshot, ...]:
-        return self._service.team.snapshot().ports
+        return self._service.snapshot().ports
 
     def _member(self, name: str) -> PortSnapshot | None:
         return next((port for port in self._ports() if port.link.name == name), None)
@@ -191,7 +191,7 @@ class DaemonCore:
             "pid_file": self._pid_file,
             "zmq_enabled": False,
         }
-        team = self._service.team.snapshot()
+        team = self._service.snapshot()
         state = state_dump(setup, team, {port.link.ifindex: self._statistics(port) for port in team.ports})
         if isinstance(self._datapath, Describing):
             self._datapath.describe(state)
@@ -199,7 +199,8 @@ class DaemonCore:
 
     def _statistics(self, port: PortSnapshot) -> dict[str, int]:
         try:
-            return self._datapath.statistics(port.link.ifindex)
+            statistics = self._datapath.statistics(port.link.ifindex)
+            return {**statistics, "control_dropped": self._service.dropped(port.link.ifindex)}
         except OSError as error:
             # It is on its way out: the news waits in the loop.
             log.debug("%s: no statistics: %s", port.link.name, error)

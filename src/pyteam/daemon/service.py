@@ -33,7 +33,7 @@ from pyteam.engine.desired import (
 from pyteam.engine.events import Event, HostSeen, LinkGone, LinkSeen, PortRefused, TimePassed
 from pyteam.engine.outcome import Frame, Level, Message
 from pyteam.engine.reconcile import MODE, commands, only_breaks
-from pyteam.engine.snapshot import History
+from pyteam.engine.snapshot import History, TeamSnapshot
 from pyteam.engine.team import Team
 from pyteam.errors import PyteamError
 from pyteam.link import format_address
@@ -159,6 +159,14 @@ class TeamService:
             case AddPort():
                 return code != errno.ENODEV and not self._adopted
         return False
+
+    def snapshot(self) -> TeamSnapshot:
+        """The team as it is at this moment."""
+        return self.team.snapshot(self._loop.time() if self._loop is not None else None)
+
+    def dropped(self, ifindex: int) -> int:
+        """Frames for the daemon that nobody had time for, for there were too many at once."""
+        return self._wire.dropped(ifindex)
 
     def why_not(self, ifindex: int) -> str:
         """Why the interface could not be made a port, empty when nothing is known; then forgotten."""
