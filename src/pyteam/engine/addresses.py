@@ -33,6 +33,8 @@ class Addresses:
         self._ifindex = ifindex
         self._team: Wish[bytes] = Wish()
         self._ports: dict[int, Wish[bytes]] = {}
+        #: By port: what it had before any team.
+        self._permanent: dict[int, bytes] = {}
         #: By port: what an active port had before it was given the team's.
         self._own: dict[int, bytes] = {}
         self._active = 0
@@ -43,6 +45,28 @@ class Addresses:
         if config.hwaddr is not None:
             self._team.want(config.hwaddr)
 
+    def configure(self, policy: str, hwaddr: bytes | None) -> None:
+        """Another policy, or a MAC that the team is to have; None: it keeps what it has.
+
+        The port that carries the traffic keeps its MAC until the switch.
+        """
+        before, self._policy = self._policy, policy
+        self.chosen = self.chosen or bool(self._ports) or hwaddr is not None
+        if hwaddr is not None:
+            self._team.want(hwaddr)
+        if before == "same_all" != policy:
+            for ifindex, wish in self._ports.items():
+                if ifindex == self._active:
+                    self._own[ifindex] = self._permanent[ifindex]
+                else:
+                    wish.want(self._permanent[ifindex])
+        elif policy == "same_all":
+            self._own.clear()
+        elif policy == "only_active" and self._active in self._ports:
+            wish = self._ports[self._active]
+            self._own.setdefault(self._active, wish.value or wish.seen or self._permanent[self._active])
+        self._follow()
+
     def first_port(self, link: Link) -> None:
         """This is the team's only port now."""
         if not self.chosen:
@@ -51,6 +75,7 @@ class Addresses:
     def join(self, link: Link, active: bool) -> None:
         """It became a port; ``active``: it was adopted as the active one."""
         wish = self._ports[link.ifindex] = Wish(link.address)
+        self._permanent[link.ifindex] = link.permanent_address
         if active:
             self._active = link.ifindex
             if self._policy == "only_active":
@@ -74,6 +99,7 @@ class Addresses:
     def leave(self, ifindex: int) -> None:
         """It is a port no longer: whose MAC it has now is not ours to say."""
         self._ports.pop(ifindex, None)
+        self._permanent.pop(ifindex, None)
         self._own.pop(ifindex, None)
 
     def switch(self, active: int) -> None:
@@ -108,7 +134,7 @@ class Addresses:
             wish.accept()
             self.chosen = True
             self._follow()
-        elif self._policy in ("only_active", "own") and wish.value is not None:
+        elif self._policy != "same_all" and wish.value is not None:
             wish.accept()
         return True
 

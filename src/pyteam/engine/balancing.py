@@ -47,7 +47,8 @@ class Balancer:
         self._last = [0.0] * ENTRIES
         #: When `rebalance` is due.
         self.deadline: float | None = None
-        self._told = [0] * ENTRIES
+        #: Bytes that each entry has sent, as they were last told.
+        self.told = [0] * ENTRIES
         self._counted = [0] * ENTRIES
         self._measured: float | None = None
         self._intervals = 0
@@ -56,7 +57,7 @@ class Balancer:
 
     def begin(self, counted: Sequence[int]) -> None:
         """What the device that is taken over has counted so far, in bytes by entry."""
-        self._told = list(counted)
+        self.told = list(counted)
         self._counted = list(counted)
 
     def start(self, now: float) -> None:
@@ -66,7 +67,7 @@ class Balancer:
 
     def see(self, now: float, entry: int, count: int) -> None:
         """An entry has sent so many bytes since the device exists."""
-        self._told[entry] = count
+        self.told[entry] = count
         if self.deadline is None:
             self.deadline = now + min(_TELLING, self._interval / 5)
 
@@ -107,16 +108,16 @@ class Balancer:
         passed = 1 if self._measured is None else round((now - self._measured) / self._interval)
         if not passed:
             # Late news of the interval before, which go with the next one; or the very first.
-            self._counted = self._counted if self._intervals else list(self._told)
+            self._counted = self._counted if self._intervals else list(self.told)
             return False
         self._measured = now
         self._intervals += passed
         # A counter that went back has begun anew.
         self._last = [
             float(told - counted if told >= counted else told)
-            for told, counted in zip(self._told, self._counted, strict=True)
+            for told, counted in zip(self.told, self._counted, strict=True)
         ]
-        self._counted = list(self._told)
+        self._counted = list(self.told)
         # Without traffic nothing is told: those intervals were empty.
         fresh = max(_FRESH, 1 / self._intervals)
         stale = (1 - fresh) * (1 - _FRESH) ** (passed - 1)

@@ -6,4 +6,5 @@ from pyteam.errors import PyteamError
 
 
 class UnsupportedError(PyteamError, NotImplementedError):
-    """A runner or watch that teamd.conf knows, but this version cannot run."""
+    """A runner or watch that teamd.conf knows, but this version cannot run; or a change of the
+    configuration that a team cannot take while it runs."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyteam.config import PortConfig
+from pyteam.config import PortConfig, TeamConfig
 from pyteam.engine.linkwatch.hosts import Lookup
 from pyteam.frames.ethernet import Vlan
 from pyteam.link import Link
@@ -75,6 +75,16 @@ class PortConfigured:
 
 
 @dataclass(frozen=True, slots=True)
+class Configured:
+    """The whole configuration was replaced while the team runs.
+
+    Ports that were configured or added one by one, beside the configuration before, are not its business.
+    """
+
+    config: TeamConfig
+
+
+@dataclass(frozen=True, slots=True)
 class PortChosen:
     """A user picks a port by hand: as the active one, or its aggregator (state items of the runners)."""
 
@@ -121,6 +131,7 @@ Event = (
     | PortUnwanted
     | PortRefused
     | PortConfigured
+    | Configured
     | PortChosen
     | FrameSeen
     | HostSeen

@@ -37,7 +37,10 @@ class Port:
         #: Released by somebody else, who is not to be fought.
         self.released = False
         self.watches: list[LinkWatch] = []
-        self._global_watches = tuple(global_watches)
+        #: The datapath takes the watches' word, or did: then it must be told to look itself again.
+        self.probed = False
+        #: The team's, for every port.
+        self.global_watches = tuple(global_watches)
         self._refused: tuple[Link, int] | None = None
         self.settings = Settings()
         self._set()
@@ -93,16 +96,22 @@ class Port:
         for watch, past in zip(self.watches, history, strict=False):
             if watch.name == past.name:
                 watch.restore(past)
+        self.probed = self.probes or bool(options.get("user_linkup_enabled"))
 
     def leave(self) -> None:
         self.joined = 0
         self.watches = []
+        self.probed = False
         self.up = False
 
     def configure(self, config: PortConfig, now: float) -> Iterator[LinkWatch]:
         """Another configuration; yields watches that changed their mind. Unchanged ones go on."""
         self.config = config
         self._set()
+        yield from self.watch_anew(now)
+
+    def watch_anew(self, now: float) -> Iterator[LinkWatch]:
+        """As the configuration, or `global_watches`, say now; as of `configure`."""
         if not self.joined:
             return
         old = list(self.watches)
@@ -115,13 +124,14 @@ class Port:
             self.watches.append(watch)
             if watch.see(now, self.usable):
                 yield watch
+        self.probed = self.probed or self.probes
 
     def _set(self) -> None:
         self.settings.configure("priority", self.config.prio)
         self.settings.configure("queue_id", self.config.queue_id)
 
     def _watch_configs(self) -> tuple[LinkWatchConfig, ...]:
-        return (*self.config.link_watch, *self._global_watches) or (EthtoolWatch(),)
+        return (*self.config.link_watch, *self.global_watches) or (EthtoolWatch(),)
 
     def refuse(self, errno: int) -> None:
         """The datapath did not take it; see `reconsider`."""

@@ -24,15 +24,27 @@ class Settings:
         """``there``: the values that the device began with."""
         self._there = there
         self._wishes: dict[str, Wish[OptionValue]] = {}
+        #: What the configuration said last.
+        self._given: dict[str, OptionValue] = {}
 
     def configure(self, name: str, value: OptionValue | None) -> None:
-        """None: the configuration says nothing, so it is nobody's wish."""
+        """None: the configuration says nothing, so it is nobody's wish; a number that it gave is 0 again."""
         if value is None:
-            self._wishes.pop(name, None)
+            given, wish = self._given.pop(name, None), self._wishes.get(name)
+            if wish is None or wish.value != given or not isinstance(given, int):
+                self.forget(name)
+            else:
+                wish.want(0)
             return
+        self._given[name] = value
         # The driver's own numbers begin with 0, and ours too.
         there = self._there.get(name, 0 if isinstance(value, int) else None)
         self._wishes.setdefault(name, Wish(there)).want(value)
+
+    def forget(self, name: str) -> None:
+        """It is nobody's wish from now on."""
+        self._wishes.pop(name, None)
+        self._given.pop(name, None)
 
     def see(self, name: str, value: OptionValue) -> bool:
         """News of an option, perhaps of our own doing: whether it is one of these."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -30,10 +30,12 @@ class Spread:
     """``use`` says which ports there are; ``options`` what follows for the datapath."""
 
     def __init__(self, tx_hash: TxHash, balancer: TxBalancer) -> None:
-        self._function = option_of(tx_hash)
         #: Tenths of a second; 0: the load of ports does not matter.
-        self._interval = balancer.balancing_interval if balancer.name else 0
-        self._balancer = Balancer(self._interval / 10) if self._interval else None
+        self._interval = 0
+        self._balancer: Balancer | None = None
+        #: What was counted while there was a balancer.
+        self._counted: Sequence[int] = [0] * ENTRIES
+        self.configure(tx_hash, balancer)
         #: By entry: index of the port that has it, or had it when it was last in use; 0: none yet.
         self._owners = [0] * ENTRIES
         self._weights: Mapping[int, int] = {}
@@ -41,6 +43,19 @@ class Spread:
         #: The datapath has said that it has a table: from now on moving an entry moves traffic.
         self._told = False
         self._options: Mapping[OptionKey, OptionValue] = MappingProxyType({})
+
+    def configure(self, tx_hash: TxHash, balancer: TxBalancer) -> None:
+        """From now on this. The table stays: a balancer moves entries once it knows their load."""
+        self._function = option_of(tx_hash)
+        interval = balancer.balancing_interval if balancer.name else 0
+        if interval == self._interval:
+            return
+        if self._balancer:
+            self._counted = self._balancer.told
+        self._interval = interval
+        self._balancer = Balancer(interval / 10) if interval else None
+        if self._balancer:
+            self._balancer.begin(self._counted)
 
     def adopt(self, actual: Actual) -> None:
         """The table of the device is where it begins."""

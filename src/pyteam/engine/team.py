@@ -16,7 +16,9 @@ from pyteam.config import PortConfig, TeamConfig
 from pyteam.engine.addresses import Addresses
 from pyteam.engine.byhand import ByHand
 from pyteam.engine.desired import Actual, Desired
+from pyteam.engine.errors import UnsupportedError
 from pyteam.engine.events import (
+    Configured,
     Event,
     FrameSeen,
     HostSeen,
@@ -42,7 +44,7 @@ from pyteam.engine.runners import make_runner
 from pyteam.engine.settings import Settings
 from pyteam.engine.snapshot import History, TeamSnapshot
 from pyteam.link import Link
-from pyteam.options import OptionKey, OptionValue
+from pyteam.options import OPTIONS, OptionKey, OptionValue
 
 #: A time that has always passed already.
 _NOW: Final = 0.0
@@ -75,9 +77,7 @@ class Team:
         of the datapath. Raises `UnsupportedError` when the configuration asks for what this version
         cannot do.
         """
-        for watches in (config.link_watch, *(port.link_watch for port in config.ports.values())):
-            for watch in watches:
-                watch_class(watch)
+        _check_watches(config)
         self.ifindex = ifindex
         self._config = config
         self._adopted = adopted or _NOTHING
@@ -91,6 +91,8 @@ class Team:
         for key, value in self._runner.team_options(config).items():
             if key != MODE:
                 self._settings.configure(key.name, value)
+        self._add_ports = add_ports
+        #: Those of the configuration, and what was configured one by one beside it.
         self._port_configs = dict(config.ports)
         #: Every interface there is, wanted or not: one may be wanted later, or take a wanted name.
         self._links: dict[int, Link] = {}
@@ -101,6 +103,8 @@ class Team:
         self._probing = Probing(ifindex, self._by_ifindex, self._links)
         #: Ports that nobody wants but that were not yet seen without the team.
         self._leaving: set[int] = set()
+        #: Ports that the change of the mode takes out and puts in again.
+        self._passing: set[int] = set()
         self._joins = 0
         self._started = False
         #: The time of the last event, and when the next watch is due.
@@ -115,7 +119,8 @@ class Team:
     def handle(self, now: float, event: Event) -> Outcome:
         """``now``: seconds of any clock that only goes forward, such as the monotonic one.
 
-        Raises `UnsupportedError` for a `PortConfigured` that asks for it, and then changes nothing.
+        Raises `UnsupportedError` for a `PortConfigured` that asks for it, and for a `Configured` to which
+        there are `objections`; then nothing has changed.
         """
         self._now = now
         if not isinstance(event, FrameSeen | TimePassed):
@@ -137,6 +142,8 @@ class Team:
                 relevant = self._port_refused(ifindex, errno)
             case PortConfigured(name, config):
                 relevant = self._port_configured(now, name, config)
+            case Configured(config):
+                relevant = self._configured(now, config)
             case PortChosen(ifindex):
                 relevant = self._by_hand.activate(now, ifindex)
             case FrameSeen(ifindex, data):
@@ -183,6 +190,17 @@ class Team:
     def decides(self, key: OptionKey) -> bool:
         """Whether an option follows from decisions: set by hand, it would be put right."""
         return key in self._desired.options and not self._by_hand.permits(key)
+
+    def objections(self, config: TeamConfig) -> list[str]:
+        """Why it cannot become another configuration while it runs: a line each. Empty: it can."""
+        try:
+            _check_watches(config)
+            if config.runner.name == self._runner.name:
+                return list(self._runner.objections(config.runner))
+            make_runner(config.runner)
+        except UnsupportedError as error:
+            return [str(error)]
+        return []
 
     def next_timeout(self) -> float | None:
         """When `TimePassed` is due; None: only something else can change anything."""
@@ -284,7 +302,8 @@ class Team:
             self._join(now, port, link)
         elif port.joined and not link.member:
             self._leave(port)
-            port.released = True
+            port.released = link.ifindex not in self._passing
+            self._passing.discard(link.ifindex)
         elif port.joined:
             self._addresses.see(link)
             if self._started and port.usable != was_usable:
@@ -345,12 +364,15 @@ class Team:
         port = self._ports.get(name)
         if port is None or port.name != name:
             return False
+        self._release(port)
+        return True
+
+    def _release(self, port: Port) -> None:
         if port.joined:
             self._leaving.add(port.ifindex)
         self._leave(port)
         self._by_ifindex.pop(port.ifindex, None)
         self._forget(port)
-        return True
 
     def _port_refused(self, ifindex: int, errno: int) -> bool:
         port = self._by_ifindex.get(ifindex)
@@ -369,14 +391,83 @@ class Team:
         self._report(port, port.configure(config, now))
         return True
 
+    def _configured(self, now: float, config: TeamConfig) -> bool:
+        objections = self.objections(config)
+        if objections:
+            raise UnsupportedError(" ".join(objections))
+        before, self._config = self._config, config
+        self._reconfigure_runner(now, before)
+        self._reconfigure_ports(now, before)
+        return True
+
+    def _reconfigure_runner(self, now: float, before: TeamConfig) -> None:
+        config, old = self._config, self._runner
+        options, remarks = old.team_options(before), old.remarks()
+        if config.runner.name == old.name:
+            old.reconfigure(now, config.runner)
+        else:
+            self._runner = make_runner(config.runner)
+            self._by_hand = ByHand(self._settings, self._by_ifindex, self._runner)
+            self._passing = (
+                {port.ifindex for port in self._joined()} if self._runner.mode != old.mode else set()
+            )
+        wanted = self._runner.team_options(config)
+        for key in options.keys() - wanted.keys():
+            if OPTIONS[key.name].mode in ("", self._runner.mode):
+                self._settings.configure(key.name, None)
+            else:
+                self._settings.forget(key.name)
+        for key, value in wanted.items():
+            # What a user has set by hand stands, unless it is configured otherwise now.
+            if key != MODE and options.get(key) != value:
+                self._settings.configure(key.name, value)
+        self._addresses.configure(
+            self._runner.hwaddr_policy, config.hwaddr if config.hwaddr != before.hwaddr else None
+        )
+        for line in () if remarks == self._runner.remarks() else self._runner.remarks():
+            self._info(line)
+
+    def _reconfigure_ports(self, now: float, before: TeamConfig) -> None:
+        config = self._config
+        beside = {name: port for name, port in self._port_configs.items() if name not in before.ports}
+        self._port_configs = {**beside, **config.ports}
+        if self._add_ports:
+            for name in before.ports.keys() - config.ports.keys():
+                if name in self._ports:
+                    self._release(self._ports[name])
+        # Under the name that a port was configured by, whatever it is called now.
+        configs = {
+            self._ports[name]: port for name, port in self._port_configs.items() if name in self._ports
+        }
+        for port in dict.fromkeys(self._ports.values()):
+            port.global_watches = config.link_watch
+            wanted = configs.get(port, PortConfig())
+            if wanted != port.config:
+                self._report(port, port.configure(wanted, now))
+            elif config.link_watch != before.link_watch:
+                self._report(port, port.watch_anew(now))
+            elif config.link_watch_policy != before.link_watch_policy:
+                self._report(port, iter(()))
+        for name in config.ports if self._add_ports else ():
+            if name in self._ports:
+                port = self._ports[name]
+                port.asked, port.released = True, False
+                port.forgive()
+            else:
+                self._port_wanted(now, name)
+                self._miss(self._ports[name])
+
+    def _miss(self, port: Port) -> None:
+        if port.asked and port.link is None:
+            self._messages.append(Message(Level.WARNING, f"{port.name}: Skipped adding a missing port."))
+
     def _start(self, now: float) -> bool:
         self._started = True
         for line in self._runner.remarks():
             self._info(line)
         self._runner.restore(now, self._history.runner)
         for port in self._ports.values():
-            if port.asked and port.link is None:
-                self._messages.append(Message(Level.WARNING, f"{port.name}: Skipped adding a missing port."))
+            self._miss(port)
         for port in self._joined():
             known = port.name in self._history.watches
             self._report(port, port.see(now) if known or not self._adopted.members else port.settle(now))
@@ -425,8 +516,8 @@ class Team:
             for name, value in port.settings.wanted().items():
                 options[OptionKey(name, ifindex)] = value
             options[OptionKey("user_linkup", ifindex)] = port.up
-            if port.probes:
-                options[OptionKey("user_linkup_enabled", ifindex)] = True
+            if port.probed:
+                options[OptionKey("user_linkup_enabled", ifindex)] = port.probes
         options.update(self._runner.options(ports))
         return Desired(
             members=frozenset(port.ifindex for port in ports),
@@ -473,3 +564,10 @@ class Team:
 
 def _earliest(deadlines: Iterable[float | None]) -> float | None:
     return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
+
+def _check_watches(config: TeamConfig) -> None:
+    """Raises `UnsupportedError`."""
+    for watches in (config.link_watch, *(port.link_watch for port in config.ports.values())):
+        for watch in watches:
+            watch_class(watch)

@@ -29,6 +29,10 @@ class ActiveBackup(Runner):
         self.hwaddr_policy = config.hwaddr_policy
         self._facts: object = None
 
+    def reconfigure(self, now: float, config: ActiveBackupRunner) -> None:
+        super().reconfigure(now, config)
+        self.hwaddr_policy = config.hwaddr_policy
+
     def decide(self, now: float, ports: Sequence[Port], team: Link | None) -> None:
         facts = [(port.ifindex, port.up, port.sticky, _worth(port)) for port in ports]
         if facts == self._facts:

@@ -38,6 +38,17 @@ class Runner:
     def __init__(self, config: Any) -> None:
         self.config = config
 
+    def objections(self, config: Any) -> Sequence[str]:
+        """Why it cannot take this other configuration of its own kind while it runs: a line each."""
+        return ()
+
+    def reconfigure(self, now: float, config: Any) -> None:
+        """From now on another configuration of its own kind, to which it has no `objections`.
+
+        That of the ports is told by their ``config``, at the next `decide`.
+        """
+        self.config = config
+
     def adopt(self, actual: Actual) -> None:
         """What the device is as it begins; of a new one nothing is known."""
 

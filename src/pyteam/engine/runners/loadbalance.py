@@ -26,6 +26,16 @@ class LoadBalance(Runner):
             # Neighbours are told one port's MAC or another's.
             self.hwaddr_policy = "own"
 
+    def objections(self, config: LoadBalanceRunner) -> Sequence[str]:
+        if config.rx_balancer == self.config.rx_balancer:
+            return ()
+        # Its programs hang on the ports from the first moment, and ports have MACs of their own.
+        return ("runner.rx_balancer: cannot change while the team runs.",)
+
+    def reconfigure(self, now: float, config: LoadBalanceRunner) -> None:
+        super().reconfigure(now, config)
+        self._spread.configure(config.tx_hash, config.tx_balancer)
+
     def adopt(self, actual: Actual) -> None:
         self._spread.adopt(actual)
 
