@@ -117,6 +117,18 @@ class Client:
         """Change one value of the state."""
         self._call("StateItemValueSet", path, value)
 
+    def config_reload(self) -> str:
+        """Let teamd read its configuration file again; what was changed, a line each."""
+        return self._call("ConfigReload")
+
+    def config_replace(self, config: str) -> str:
+        """Replace the whole configuration (JSON) of the running team; what was changed, a line each."""
+        return self._call("ConfigReplace", config)
+
+    def config_diff(self, config: str) -> str:
+        """What `config_replace`, or where this is empty `config_reload`, would change, a line each."""
+        return self._call("ConfigDiff", config)
+
     def option_set(self, name: str, port: str, index: str, value: str) -> None:
         """Set an option of the team, or of a port when that is not empty; the value as teamnl takes it.
 

@@ -64,6 +64,18 @@ def _config_dump_actual(client: Client, options: Options, _: Arguments) -> str:
     return _json(client.config_dump_actual(), options)
 
 
+def _config_reload(client: Client, _: Options, __: Arguments) -> str:
+    return _lines(client.config_reload())
+
+
+def _config_replace(client: Client, _: Options, arguments: Arguments) -> str:
+    return _lines(client.config_replace(_read(arguments[0])))
+
+
+def _config_diff(client: Client, _: Options, arguments: Arguments) -> str:
+    return _lines(client.config_diff(_read(arguments[0]) if arguments else ""))
+
+
 def _state_view(client: Client, options: Options, _: Arguments) -> str:
     if options.json:
         return _state_dump(client, options, _)
@@ -131,6 +143,10 @@ COMMANDS: Final = (
     Command(("config", "dump"), (), _config_dump),
     Command(("config", "dump", "noports"), (), _config_dump_noports),
     Command(("config", "dump", "actual"), (), _config_dump_actual),
+    Command(("config", "reload"), (), _config_reload),
+    Command(("config", "replace"), ("FILE",), _config_replace),
+    Command(("config", "diff"), (), _config_diff),
+    Command(("config", "diff"), ("FILE",), _config_diff),
     Command(("state",), (), _state_view),
     Command(("state", "dump"), (), _state_dump),
     Command(("state", "view"), (), _state_view),
@@ -273,6 +289,23 @@ def _explain(error: ClientError) -> None:
 def _library(function: str, message: str) -> None:
     """In the words of the original's library, which scripts look for."""
     print(f"libteamdctl: {function}: {message}", file=sys.stderr)
+
+
+def _read(file: str) -> str:
+    """A configuration; ``-`` is stdin."""
+    try:
+        if file == "-":
+            return sys.stdin.read()
+        with open(file, encoding="utf-8") as opened:
+            return opened.read()
+    except OSError as error:
+        raise Failure(f"cannot read {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise Failure(f"cannot read {file}: not UTF-8 (byte {error.start})") from error
+
+
+def _lines(text: str) -> str:
+    return f"{text}\n" if text else ""
 
 
 def _call_failed(number: int | None) -> Failure:

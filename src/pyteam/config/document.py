@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from pyteam.config.difference import differences
 from pyteam.config.records import decode, read_record, table
 from pyteam.config.report import Path, Report, show
 from pyteam.config.text import Unreadable, read, write
@@ -94,6 +95,17 @@ class Document:
         tree = self.raw
         tree.setdefault("ports", {})[name] = port
         return self._changed(tree, tuple(report.warnings))
+
+    def with_ports_beside(self, loaded: Self, live: Self) -> Self:
+        """The same, and the ports that were configured one by one since ``loaded``, as ``live`` has them."""
+        mine, theirs = self._tree.get("ports", {}), loaded._tree.get("ports", {})
+        ports = live._tree.get("ports", {}).items()
+        beside = {name: port for name, port in ports if name not in mine and name not in theirs}
+        return self._changed({**self._tree, "ports": {**mine, **beside}}) if beside else self
+
+    def changes_to(self, other: Self) -> dict[Path, str]:
+        """What differs in another one: a line each, by path."""
+        return dict(differences(self._tree, other._tree))
 
     def dump(self) -> str:
         """The configuration as JSON text."""

@@ -6,13 +6,16 @@ import errno
 import json
 import logging
 import os
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, runtime_checkable
 
-from pyteam.config import ConfigError, Document
+from pyteam.config import ConfigError, Document, TeamConfig
 from pyteam.control.core import MethodError
 from pyteam.control.methods import OPTION_ERRNO
 from pyteam.control.state import get_item, parse_item
 from pyteam.daemon import logs
+from pyteam.daemon.arguments import Arguments
+from pyteam.daemon.reload import Plan, Reloader
 from pyteam.daemon.service import TeamService
 from pyteam.daemon.state import state_dump
 from pyteam.datapath.interface import Datapath
@@ -54,6 +57,7 @@ class DaemonCore:
         daemonized: bool,
         pid_file: str,
         debug_level: int,
+        reloader: Reloader | None = None,
     ) -> None:
         self._document = document
         self._service = service
@@ -61,8 +65,9 @@ class DaemonCore:
         self._daemonized = daemonized
         self._pid_file = pid_file
         self._debug_level = debug_level
-        #: Ports that were given the implicit link watch, if they needed it.
-        self._watched: set[int] = set()
+        self._reloader = reloader or Reloader(Arguments(), document, datapath.kind)
+        #: Ports that were given the implicit link watch, if they needed it: the names that they joined with.
+        self._watched: dict[int, str] = {}
 
     def current_document(self) -> Document:
         """The live configuration; to be asked for also after the start.
@@ -71,9 +76,9 @@ class DaemonCore:
         under the name that it joined with, and until another configuration replaces it.
         """
         ports = {port.link.ifindex: port.link.name for port in self._ports()}
-        for ifindex in ports.keys() - self._watched:
+        for ifindex in ports.keys() - self._watched.keys():
             self._document = self._document.with_implicit_link_watch(ports[ifindex])
-        self._watched = set(ports)
+        self._watched = {ifindex: self._watched.get(ifindex, name) for ifindex, name in ports.items()}
         return self._document
 
     def port_config_update(self, port: str, config: str) -> None:
@@ -141,6 +146,65 @@ class DaemonCore:
             case _:
                 raise MethodError("OpNotSupp")
 
+    def config_reload(self) -> str:
+        return _refusable(lambda: self._become(self._reloader.read()))
+
+    def config_replace(self, config: str) -> str:
+        return _refusable(lambda: self._become(_parse(config)))
+
+    def config_diff(self, config: str) -> str:
+        return _refusable(lambda: self._plan(_parse(config) if config else self._reloader.read()).changes)
+
+    def reload(self) -> None:
+        """As `config_reload`, for who has nobody to answer to: what is wrong goes to the log."""
+        try:
+            self._become(self._reloader.read())
+        except ConfigError as error:
+            for problem in error.problems:
+                log.error("%s", problem)
+            log.error("Failed to reload config: nothing was changed.")
+
+    def _plan(self, found: Document) -> Plan:
+        """Raises `ConfigError`."""
+        live = self.current_document()
+        plan = self._reloader.plan(found, live, self._watched.values())
+        objections = self._service.team.objections(plan.team)
+        if objections:
+            raise ConfigError(objections, found.warnings)
+        return plan
+
+    def _become(self, found: Document) -> Sequence[str]:
+        """What was changed, and what of it cannot be yet, a line each. Raises `ConfigError`."""
+        plan = self._plan(found)
+        for warning in found.warnings:
+            log.warning("%s", warning)
+        before, document, team = self._reloader.loaded, self._document, self._service.config
+        known = self._service.refusals()
+        self._take(plan.loaded, plan.team, plan.document)
+        refused = {command: why for command, why in self._service.refusals().items() if command not in known}
+        vital = [why for command, why in refused.items() if self._service.vital(command)]
+        if vital:
+            # What the kernel thinks of a hash function shows only when it gets it; the old one is in force.
+            self._take(before, team, document)
+            raise ConfigError(f"{why}." for why in vital)
+        self._debug_by(plan.loaded, before)
+        log.info(
+            "Configuration reloaded: %s.", f"{len(plan.changes)} changes" if plan.changes else "the same"
+        )
+        for line in plan.changes:
+            log.info("%s", line)
+        return [*plan.changes, *refused.values()]
+
+    def _take(self, loaded: Document, team: TeamConfig, document: Document) -> None:
+        self._reloader.loaded, self._document = loaded, document
+        self._service.reconfigure(team)
+
+    def _debug_by(self, loaded: Document, before: Document) -> None:
+        """A level that was set by hand stands until the configuration says another."""
+        if loaded.team.debug_level != before.team.debug_level:
+            self._debug_level = self._reloader.debug_level(loaded.team)
+            logs.set_debug_level(self._debug_level)
+
     def option_set(self, name: str, port: str, index: str, value: str) -> None:
         spec, member = OPTIONS.get(name), self._member(port)
         if port and member is None:
@@ -205,3 +269,15 @@ class DaemonCore:
             # It is on its way out: the news waits in the loop.
             log.debug("%s: no statistics: %s", port.link.name, error)
             return {}
+
+
+def _parse(config: str) -> Document:
+    return Document.parse(config, source="new config")
+
+
+def _refusable(work: Callable[[], Sequence[str]]) -> str:
+    """The lines. Raises `MethodError`."""
+    try:
+        return "\n".join(work())
+    except ConfigError as error:
+        raise MethodError("ConfigReloadFail", " ".join(error.problems)) from error

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyteam
-from pyteam.config import Document, LoadBalanceRunner, TeamConfig
+from pyteam.config import Document, TeamConfig
 from pyteam.control.protocol import run_directory, socket_path
 from pyteam.control.usock import Server
 from pyteam.daemon import background, device, logs, pidfile, tipc
@@ -21,6 +21,7 @@ from pyteam.daemon.background import Foreground
 from pyteam.daemon.core import DaemonCore
 from pyteam.daemon.hashfile import choose_datapath, read_files
 from pyteam.daemon.memory import MemoryFile
+from pyteam.daemon.reload import Reloader, balances
 from pyteam.daemon.service import TeamService
 from pyteam.datapath.interface import Datapath
 from pyteam.engine.team import Team
@@ -76,8 +77,7 @@ def run(program: str, arguments: Arguments, document: Document) -> int:
 
     foreground = background.detach() if arguments.daemonize else Foreground()
     # Until the loop listens to them: nothing is to be left half-made.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {*_ENDING, signal.SIGHUP})
     debug_level = max(arguments.debug, document.team.debug_level)
     logs.start(_log_output(arguments), f"{program}_{name}", debug_level)
     foreground.listen()
@@ -139,6 +139,8 @@ class _Life:
         self._foreground = foreground
         self._over = asyncio.Event()
         self._removed = False
+        self._core: DaemonCore | None = None
+        self._reload_is_due = False
         self.started = False
 
     async def live(self) -> None:
@@ -151,12 +153,19 @@ class _Life:
             signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
             loop.call_soon_threadsafe(self._told_to_stop)
 
+        def told_to_reload(_number: int, _frame: object) -> None:
+            # Asked a hundred times, one answer is enough.
+            if not self._reload_is_due:
+                self._reload_is_due = True
+                loop.call_soon_threadsafe(self._told_to_reload)
+
         for number in _ENDING:
             signal.signal(number, told_to_stop)
+        signal.signal(signal.SIGHUP, told_to_reload)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         try:
             datapath, adopted = device.open_datapath(
-                self._team.device, self._arguments, self._choice, _balances(self._team)
+                self._team.device, self._arguments, self._choice, balances(self._team)
             )
             try:
                 tipc.require(self._document.team, datapath.kind)
@@ -184,6 +193,7 @@ class _Life:
             daemonized=self._arguments.daemonize,
             pid_file=self._pid_file,
             debug_level=self._debug_level,
+            reloader=Reloader(self._arguments, self._document, datapath.kind),
         )
         server = Server(self._socket_file, core)
         try:
@@ -192,6 +202,7 @@ class _Life:
             if hindrances:
                 raise StartError(hindrances[0], "the team cannot be as it is configured")
             core.current_document()
+            self._core = core
             # Last: whoever waits for the socket finds a team that works.
             if self._socket_file:
                 server.start(loop)
@@ -204,6 +215,7 @@ class _Life:
             await self._over.wait()
             log.info("Exiting...")
         finally:
+            self._core = None
             server.close()
             ends = self._ends(adopted)
             service.stop(farewell=ends)
@@ -226,14 +238,16 @@ class _Life:
         self._removed = True
         self._over.set()
 
+    def _told_to_reload(self) -> None:
+        self._reload_is_due = False
+        if self._core is not None and not self._over.is_set():
+            log.info("Got SIGHUP.")
+            self._core.reload()
+
     def _told_to_stop(self) -> None:
         if not self._over.is_set():
             log.info("Got SIGINT, SIGQUIT or SIGTERM.")
             self._over.set()
-
-
-def _balances(team: TeamConfig) -> bool:
-    return isinstance(team.runner, LoadBalanceRunner) and team.runner.rx_balancer.name is not None
 
 
 def _callback_failed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

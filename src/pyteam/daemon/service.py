@@ -30,7 +30,8 @@ from pyteam.engine.desired import (
     SetEntries,
     SetOption,
 )
-from pyteam.engine.events import Event, HostSeen, LinkGone, LinkSeen, PortRefused, TimePassed
+from pyteam.engine.errors import UnsupportedError
+from pyteam.engine.events import Configured, Event, HostSeen, LinkGone, LinkSeen, PortRefused, TimePassed
 from pyteam.engine.outcome import Frame, Level, Message
 from pyteam.engine.reconcile import MODE, commands, only_breaks
 from pyteam.engine.snapshot import History, TeamSnapshot
@@ -105,7 +106,8 @@ class TeamService:
         self._adopted = adopted
         self._on_removed = on_removed
         self._removed = False
-        self._most_rounds = len(config.ports) + _SPARE_ROUNDS
+        #: What the engine was given last.
+        self.config = config
         self.team = Team(
             config,
             datapath.ifindex,
@@ -154,8 +156,8 @@ class TeamService:
 
     def _hinders(self, command: Command, code: int) -> bool:
         match command:
-            case SetOption(key):
-                return key.name in _VITAL
+            case SetOption():
+                return self.vital(command)
             case AddPort():
                 return code != errno.ENODEV and not self._adopted
         return False
@@ -167,6 +169,31 @@ class TeamService:
     def dropped(self, ifindex: int) -> int:
         """Frames for the daemon that nobody had time for, for there were too many at once."""
         return self._wire.dropped(ifindex)
+
+    def reconfigure(self, config: TeamConfig) -> None:
+        """Another configuration, at once. Raises `UnsupportedError`; then nothing has changed."""
+        before, self.config = self.config, config
+        new = [self._seen(name) for name in config.ports if name not in before.ports]
+        try:
+            self.handle([*filter(None, new), Configured(config)])
+        except UnsupportedError:
+            self.config = before
+            raise
+
+    def _seen(self, name: str) -> LinkSeen | None:
+        try:
+            return LinkSeen(self._datapath.find(name))
+        except OSError as error:
+            log.debug("%s: %s", name, error)
+            return None
+
+    def refusals(self) -> dict[Command, str]:
+        """What is refused now, and why."""
+        return {command: text for command, (_, text) in self._complaints.items()}
+
+    def vital(self, command: Command) -> bool:
+        """Without it a team is not what was asked for."""
+        return isinstance(command, SetOption) and command.key.name in _VITAL
 
     def why_not(self, ifindex: int) -> str:
         """Why the interface could not be made a port, empty when nothing is known; then forgotten."""
@@ -185,7 +212,7 @@ class TeamService:
             told, quiet = self._feed(events)
             compare = told or (compare and not self._removed)
             self._say_farewell()
-            for number in range(self._most_rounds):
+            for number in range(len(self.config.ports) + _SPARE_ROUNDS):
                 if not compare:
                     return
                 actual = self._datapath.actual()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,6 +93,9 @@ def refused(code: str) -> str:
             "--oneline team0 config dump actual",
             '{"device": "team0", "ports": {"p0": {"prio": 10}}, "runner": {"name": "activebackup"}}\n',
         ),
+        ("team0 config diff", "runner.name: asked of the file\n"),
+        ("team0 config reload", ""),
+        ("team0 c rel", ""),
         ("--help", HELP),
         ("-h team0 nonsense", HELP),
     ],
@@ -220,3 +225,34 @@ def test_it_imports_nothing_heavy() -> None:
     heavy = {"argparse", "asyncio", "dataclasses", "inspect", "logging", "msgspec", "pyroute2", "subprocess"}
     assert "pyteam.client" in done.stdout.split()
     assert not heavy & set(done.stdout.split())
+
+
+def test_a_configuration_is_sent_from_a_file_or_from_stdin(
+    run: Any, core: FakeCore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "team.conf"
+    file.write_text('{"ports":\n{}}')
+    assert run("team0", "config", "replace", str(file)) == (0, "", "")
+    monkeypatch.setattr("sys.stdin", io.StringIO("{}"))
+    assert run("team0", "config", "replace", "-") == (0, "", "")
+    assert core.changes == [("config_replace", '{"ports":\n{}}'), ("config_replace", "{}")]
+    code, out, _ = run("team0", "config", "diff", str(file))
+    assert (code, out) == (0, 'runner.name: asked of {"ports":\n{}}\n')
+
+
+def test_a_configuration_that_cannot_be_read_or_taken(run: Any, core: FakeCore, tmp_path: Path) -> None:
+    file = tmp_path / "team.conf"
+    assert run("team0", "config", "replace", str(file)) == (
+        1,
+        "",
+        f"cannot read {file}: No such file or directory\n",
+    )
+    file.write_bytes(b"\xff")
+    assert run("team0", "config", "replace", str(file)) == (
+        1,
+        "",
+        f"cannot read {file}: not UTF-8 (byte 0)\n",
+    )
+    file.write_text("broken")
+    assert run("team0", "config", "diff", str(file)) == (1, "", refused("ConfigReloadFail"))
+    assert core.changes == []

@@ -75,6 +75,19 @@ class FakeCore:
         self.changes.append(("state_item_set", path, value))
         self.state[group][item] = parsed
 
+    def config_reload(self) -> str:
+        self.changes.append(("config_reload",))
+        return ""
+
+    def config_replace(self, config: str) -> str:
+        self.changes.append(("config_replace", config))
+        return ""
+
+    def config_diff(self, config: str) -> str:
+        if config == "broken":
+            raise MethodError("ConfigReloadFail")
+        return f"runner.name: asked of {config or 'the file'}"
+
     def option_set(self, name: str, port: str, index: str, value: str) -> None:
         if port:
             self._must_exist(port)

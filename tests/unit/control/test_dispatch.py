@@ -14,7 +14,15 @@ from pyteam.control.methods import METHODS
 from tests.unit.control.fakecore import FakeCore
 
 #: Methods that change the team.
-MUTATING = {b"PortConfigUpdate", b"PortAdd", b"PortRemove", b"StateItemValueSet", b"OptionSet"}
+MUTATING = {
+    b"PortConfigUpdate",
+    b"PortAdd",
+    b"PortRemove",
+    b"StateItemValueSet",
+    b"ConfigReload",
+    b"ConfigReplace",
+    b"OptionSet",
+}
 
 LINES = st.sampled_from(
     ["REQUEST", "request", "", "p0", "p1", "\\", "\\n", "{}", "[", "runner.active_port", "ports.", *METHODS]

@@ -331,10 +331,26 @@ REQUESTS = st.one_of(
         NAMES,
         st.integers(-1, 20).map(str) | st.sampled_from(["true", "x", ""]),
     ),
+    st.builds(
+        lambda name, runner, ports: encode(
+            name,
+            json.dumps({"runner": {"name": runner}, "ports": {port: {"prio": len(ports)} for port in ports}}),
+        ),
+        st.sampled_from(["ConfigReplace", "ConfigDiff"]),
+        st.sampled_from(["activebackup", "loadbalance", "broadcast", "turbo"]),
+        st.lists(NAMES, max_size=3),
+    ),
     st.sampled_from(["ConfigDump", "ConfigDumpActual", "StateDump"]).map(lambda name: encode(name)),
     st.binary(max_size=60),
 )
-MUTATING = ("PortConfigUpdate", "PortAdd", "PortRemove", "StateItemValueSet", "OptionSet")
+MUTATING = (
+    "PortConfigUpdate",
+    "PortAdd",
+    "PortRemove",
+    "StateItemValueSet",
+    "ConfigReplace",
+    "OptionSet",
+)
 
 
 def encode(method: str, *arguments: str) -> bytes:
