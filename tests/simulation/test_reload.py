@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -33,7 +33,11 @@ from pyteam.engine.events import (
     PortUnwanted,
     PortWanted,
 )
-from pyteam.link import parse_address
+from pyteam.engine.outcome import Frame
+from pyteam.engine.port import Port
+from pyteam.engine.runners import RUNNERS
+from pyteam.engine.runners.basic import Broadcast
+from pyteam.link import Link, parse_address
 from pyteam.options import OptionKey
 from pyteam.txhash import hash_program
 from tests.simulation.harness import Host, config
@@ -337,3 +341,41 @@ def test_a_daemon_after_one_with_probes_lets_the_datapath_look_itself() -> None:
     assert host.option("user_linkup_enabled", "a")
     host.restart(config(BACKUP, a=PLAIN))
     assert not host.option("user_linkup_enabled", "a")
+
+
+class Speaking(Broadcast):
+    """Sets the carrier, as ``lacp`` does, and has last words."""
+
+    def carrier(self) -> bool | None:
+        return False
+
+    ports: Sequence[Port] = ()
+    ended = False
+
+    def decide(self, now: float, ports: Sequence[Port], team: Link | None) -> None:
+        self.ports = ports
+
+    def end(self, now: float) -> None:
+        self.ended = True
+
+    def frames(self) -> Sequence[Frame]:
+        return [Frame(port.ifindex, b"farewell") for port in self.ports if self.ended]
+
+
+def test_a_runner_that_leaves_says_farewell_and_the_carrier_is_that_of_the_ports_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(RUNNERS, "broadcast", Speaking)
+    host = Host("a", "b").start(config(BasicRunner("broadcast"), a=PLAIN, b=PLAIN))
+    assert not host.datapath.actual().carrier
+    reload(host, config(BACKUP, a=PLAIN, b=PLAIN))
+    assert [(name, data) for _, name, data in host.sent] == [("a", b"farewell"), ("b", b"farewell")]
+    assert host.datapath.actual().carrier
+    host.cut("a")
+    assert host.datapath.actual().carrier
+    host.cut("b")
+    assert not host.datapath.actual().carrier
+    # Who takes over finds it set, too.
+    host.restart(config(BACKUP, a=PLAIN, b=PLAIN))
+    host.mend("b")
+    assert host.datapath.actual().carrier

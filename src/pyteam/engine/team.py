@@ -36,7 +36,7 @@ from pyteam.engine.events import (
 )
 from pyteam.engine.linkwatch import watch_class
 from pyteam.engine.linkwatch.base import LinkWatch
-from pyteam.engine.outcome import Ear, Level, Message, Outcome
+from pyteam.engine.outcome import Ear, Frame, Level, Message, Outcome
 from pyteam.engine.port import Port
 from pyteam.engine.probing import Probing
 from pyteam.engine.reconcile import MODE
@@ -105,6 +105,10 @@ class Team:
         self._leaving: set[int] = set()
         #: Ports that the change of the mode takes out and puts in again.
         self._passing: set[int] = set()
+        #: Somebody has set the carrier of the device: no datapath derives it again.
+        self._carrier_is_set = self._adopted.carrier_is_set
+        #: The last words of a runner that another took the place of.
+        self._farewell: tuple[Frame, ...] = ()
         self._joins = 0
         self._started = False
         #: The time of the last event, and when the next watch is due.
@@ -175,7 +179,8 @@ class Team:
                 self._desired, compare = desired, True
         messages = (*self._messages, *self._runner.messages())
         self._messages.clear()
-        frames = tuple(self._runner.frames())
+        frames = (*self._farewell, *self._runner.frames())
+        self._farewell = ()
         if self._due is not _UNKNOWN and not relevant:
             return Outcome(self._desired, frames, (), messages, compare, quiet=True)
         # After the decision: who may ask depends on it.
@@ -406,6 +411,9 @@ class Team:
         if config.runner.name == old.name:
             old.reconfigure(now, config.runner)
         else:
+            old.end(now)
+            self._farewell = tuple(old.frames())
+            self._carrier_is_set = self._carrier_is_set or old.carrier() is not None
             self._runner = make_runner(config.runner)
             self._by_hand = ByHand(self._settings, self._by_ifindex, self._runner)
             self._passing = (
@@ -519,11 +527,12 @@ class Team:
             if port.probed:
                 options[OptionKey("user_linkup_enabled", ifindex)] = port.probes
         options.update(self._runner.options(ports))
+        carrier = self._runner.carrier()
         return Desired(
             members=frozenset(port.ifindex for port in ports),
             options=options,
             addresses=self._addresses.wanted(),
-            carrier=self._runner.carrier(),
+            carrier=any(port.up for port in ports) if carrier is None and self._carrier_is_set else carrier,
         )
 
     def _disagrees(self, event: Event | None) -> bool:
