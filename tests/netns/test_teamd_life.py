@@ -115,13 +115,6 @@ def test_a_signal_at_any_moment_of_the_start(box: Host) -> None:
         assert box.looks("eth0", "eth1") == before
 
 
-def test_hangup_is_ignored(box: Host) -> None:
-    daemon = started(box)
-    daemon.send(signal.SIGHUP)
-    assert box.item("runner.active_port") == "eth0"
-    assert daemon.end() == 0
-
-
 def test_killed_and_started_again(box: Host) -> None:
     """It takes over by itself, and nothing that traffic could notice happens."""
     before = box.looks("eth0", "eth1")
