@@ -132,10 +132,10 @@ def lab() -> Iterator[Lab]:
 
 
 def start(lab: Lab, config: Any) -> Contender:
-    """A team of this configuration; the other host takes what comes by either port."""
+    """A team of this configuration; the other host takes what comes by either port, and answers by both."""
     made = contenders.team(lab, "ebpf")
     write(made.teams[0].config, config)
-    write(made.teams[1].config, LOADBALANCE)
+    write(made.teams[1].config, {**LOADBALANCE, "runner": {"name": "broadcast"}})
     contenders.start(made)
     made.settle()
     return made
