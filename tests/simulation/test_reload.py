@@ -15,7 +15,6 @@ from pyteam.config import (
     BasicRunner,
     Burst,
     EthtoolWatch,
-    LacpRunner,
     LoadBalanceRunner,
     PortConfig,
     RunnerConfig,
@@ -201,7 +200,6 @@ def test_what_was_set_by_hand_stands_until_the_file_says_something_else_of_it() 
 @pytest.mark.parametrize(
     ("runner", "watches", "says"),
     [
-        (LacpRunner(), (), "is not implemented yet"),
         (LoadBalanceRunner(rx_balancer=RxBalancer("arp")), (), "runner.rx_balancer: cannot change"),
     ],
 )

@@ -42,7 +42,7 @@ def parse_item(state: State, path: str, text: str) -> tuple[Path, Value]:
     Raises `MethodError` ``PathDoesNotExist``, ``OpNotSupp`` or ``ItemValueSetFail``.
     """
     keys = _find(state, path, "ItemValueSetFail")
-    parse = SETTABLE.get(keys)
+    parse = SETTABLE.get(general(keys))
     if parse is None:
         raise MethodError("OpNotSupp")
     try:
@@ -65,11 +65,46 @@ def _natural(text: str) -> int:
     raise ValueError(f'"{text[:32]}" is not a whole number from 0 to {INT_MAX}')
 
 
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f'"{text[:32]}" is neither true nor false')
+    return text.lower() == "true"
+
+
+def _true(text: str) -> bool:
+    """Of what only its becoming so can be asked for."""
+    if not _truth(text):
+        raise MethodError("OpNotSupp", "set that of another to true instead.")
+    return True
+
+
+#: Items that show a key of the configuration, and are set by changing it: where it is. ``*``: the port.
+CONFIGURED: Final[dict[Path, Path]] = {
+    ("runner", "active"): ("runner", "active"),
+    ("runner", "fallback"): ("runner", "fallback"),
+    ("runner", "fast_rate"): ("runner", "fast_rate"),
+    ("runner", "max_active_ports"): ("runner", "max_active_ports"),
+    ("runner", "min_ports"): ("runner", "min_ports"),
+    ("runner", "retry_count"): ("runner", "retry_count"),
+    ("runner", "select_policy"): ("runner", "agg_select_policy"),
+    ("runner", "sys_prio"): ("runner", "sys_prio"),
+    ("ports", "*", "runner", "key"): ("ports", "*", "lacp_key"),
+    ("ports", "*", "runner", "prio"): ("ports", "*", "lacp_prio"),
+}
+_TRUTHS: Final = {("runner", "active"), ("runner", "fallback"), ("runner", "fast_rate")}
+_WORDS: Final = {("runner", "select_policy")}
 #: Every item that can be set, and how its text is read.
 SETTABLE: Final[dict[Path, Callable[[str], Value]]] = {
     ("runner", "active_port"): str,
     ("setup", "debug_level"): _natural,
+    ("ports", "*", "runner", "aggregator", "selected"): _true,
+    **{item: _truth if item in _TRUTHS else str if item in _WORDS else _natural for item in CONFIGURED},
 }
+
+
+def general(path: Path) -> Path:
+    """The path as the tables have it, for every port."""
+    return ("ports", "*", *path[2:]) if path[0] == "ports" else path
 
 
 def _find(state: State, path: str, syntax_error: str) -> Path:

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 from pyteam.config import ConfigError, Document, TeamConfig
 from pyteam.control.core import MethodError
 from pyteam.control.methods import OPTION_ERRNO
-from pyteam.control.state import get_item, parse_item
+from pyteam.control.state import CONFIGURED, Path, Value, general, get_item, parse_item
 from pyteam.daemon import logs
 from pyteam.daemon.arguments import Arguments
 from pyteam.daemon.reload import Plan, Reloader
@@ -143,8 +143,31 @@ class DaemonCore:
             case ("setup", "debug_level"), int(level):
                 self._debug_level = level
                 logs.set_debug_level(level)
+            case ("ports", str(name), "runner", "aggregator", "selected"), _:
+                self._select_aggregator(name)
+            case keys, typed if general(keys) in CONFIGURED:
+                self._configure_item(keys, typed)
             case _:
                 raise MethodError("OpNotSupp")
+
+    def _select_aggregator(self, name: str) -> None:
+        member = self._member(name)
+        if member is None or not self._state()["ports"][name]["runner"]["aggregator"]["id"]:
+            raise MethodError("ItemValueSetFail", f"{name}: it is in no aggregator.")
+        self._service.handle([PortChosen(member.link.ifindex)])
+
+    def _configure_item(self, item: Path, value: Value) -> None:
+        """An item that shows a key of the configuration."""
+        tree = self.current_document().raw
+        place = tree
+        *groups, key = CONFIGURED[general(item)]
+        for group in groups:
+            place = place.setdefault(item[1] if group == "*" else group, {})
+        place[key] = value
+        try:
+            self._become(Document.parse(json.dumps(tree), source="state item"))
+        except ConfigError as error:
+            raise MethodError("ItemValueSetFail", " ".join(error.problems)) from error
 
     def config_reload(self) -> str:
         return _refusable(lambda: self._become(self._reloader.read()))

@@ -397,3 +397,65 @@ def happen(machine: Machine, what: int) -> None:
         case 3:
             machine.loop.advance(11)
     machine.loop.read()
+
+
+LACP = '{"runner": {"name": "lacp"}, "ports": {"eth0": {}, "eth1": {"lacp_key": 3}}}'
+
+
+def lacp_machine() -> Machine:
+    machine = Machine(LACP, "eth0", "eth1")
+    machine.loop.advance(0)
+    machine.world.set_up("team0", True)
+    machine.loop.read()
+    return machine
+
+
+@pytest.mark.parametrize(
+    ("item", "value", "key"),
+    [
+        ("runner.fast_rate", "true", ("runner", "fast_rate")),
+        ("runner.active", "FALSE", ("runner", "active")),
+        ("runner.sys_prio", "7", ("runner", "sys_prio")),
+        ("runner.min_ports", "2", ("runner", "min_ports")),
+        ("runner.retry_count", "5", ("runner", "retry_count")),
+        ("runner.fallback", "true", ("runner", "fallback")),
+        ("runner.max_active_ports", "1", ("runner", "max_active_ports")),
+        ("runner.select_policy", "bandwidth", ("runner", "agg_select_policy")),
+        ("ports.eth0.runner.prio", "9", ("ports", "eth0", "lacp_prio")),
+        ("ports.eth0.runner.key", "3", ("ports", "eth0", "lacp_key")),
+    ],
+)
+def test_items_of_lacp_are_set_at_run_time(item: str, value: str, key: tuple[str, ...]) -> None:
+    machine = lacp_machine()
+    machine.core.state_item_set(item, value)
+    assert machine.core.state_item_get(item) == value.lower()
+    found = json.loads(machine.core.config_dump())
+    for word in key:
+        found = found[word]
+    assert str(found).lower() == value.lower()
+    sent = machine.wire.sent[-1].data if machine.wire.sent else b""
+    assert sent[:6] == bytes.fromhex("0180c2000002")
+
+
+@pytest.mark.parametrize(
+    ("item", "value", "code"),
+    [
+        ("runner.fast_rate", "maybe", "ItemValueSetFail"),
+        ("runner.sys_prio", "65536", "ItemValueSetFail"),
+        ("runner.min_ports", "0", "ItemValueSetFail"),
+        ("runner.retry_count", "2", "ItemValueSetFail"),
+        ("runner.select_policy", "best", "ItemValueSetFail"),
+        ("ports.eth0.runner.prio", "-1", "ItemValueSetFail"),
+        ("ports.eth7.runner.prio", "1", "PathDoesNotExist"),
+        ("ports.eth0.runner.state", "current", "OpNotSupp"),
+        ("ports.eth0.runner.aggregator.selected", "false", "OpNotSupp"),
+        ("ports.eth0.runner.aggregator.selected", "true", "ItemValueSetFail"),
+    ],
+)
+def test_a_bad_value_of_an_item_of_lacp_changes_nothing(item: str, value: str, code: str) -> None:
+    machine = lacp_machine()
+    before = machine.core.config_dump()
+    with pytest.raises(MethodError) as error:
+        machine.core.state_item_set(item, value)
+    assert error.value.code == code
+    assert machine.core.config_dump() == before

@@ -153,7 +153,6 @@ def test_without_a_file_there_is_nothing_to_read_again(machine: Machine, argumen
             conf(datapath="kernel"),
             "datapath: cannot change while the team runs: it is simulated, not kernel.",
         ),
-        (conf(runner={"name": "lacp"}), 'runner "lacp" is not implemented yet'),
         (conf(runner={"name": "loadbalance", "rx_balancer": {"name": "arp"}}), "runner.rx_balancer: "),
         (
             conf(runner={"name": "loadbalance", "tx_hash": {"bpf_file": "/nowhere"}}),

@@ -53,6 +53,12 @@ class Lacp(Runner):
         self._news: list[Message] = []
         self._carrier = False
 
+    def reconfigure(self, now: float, config: LacpRunner) -> None:
+        super().reconfigure(now, config)
+        self._spread.configure(config.tx_hash, config.tx_balancer)
+        if self._system is not None:
+            self._system.configure(now, self._wishes())
+
     def adopt(self, actual: Actual) -> None:
         self._spread.adopt(actual)
 
