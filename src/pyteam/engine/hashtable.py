@@ -8,7 +8,7 @@ in which ports are told.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import pairwise
 from typing import Final
 
@@ -40,6 +40,9 @@ def _place(entry: int) -> int:
 _PLACES: Final = tuple(map(_place, range(ENTRIES)))
 #: All entries in the order of their places.
 LINE: Final = tuple(sorted(range(ENTRIES), key=_PLACES.__getitem__))
+#: Sets of entries as numbers: a bit each, along the line.
+_BIT: Final = tuple(1 << place for place in _PLACES)
+_BETWEEN: Final = (1 << ENTRIES - 1) - 1
 
 
 def fill(owners: Sequence[int], weights: Mapping[int, int], left: Left | None = None) -> list[int]:
@@ -58,12 +61,17 @@ def fill(owners: Sequence[int], weights: Mapping[int, int], left: Left | None = 
     needs = {port: targets[port] - counts[port] for port in sorted(weights) if targets[port] > counts[port]}
     free = [entry for entry in LINE if owners[entry] not in weights]
     wanted = frozenset().union(*(left.get(port, ()) for port in needs))
+    takers = _set(entry for entry in LINE if owners[entry] in needs) | _set(free)
+    belongings: dict[int, list[int]] = {port: [] for port in weights}
+    for entry in LINE:
+        if owners[entry] in belongings:
+            belongings[owners[entry]].append(entry)
     for port in sorted(weights):
         if counts[port] > targets[port]:
-            takers = {entry for entry in LINE if owners[entry] in needs}.union(free)
-            mine = [entry for entry in LINE if owners[entry] == port]
             own = left.get(port, frozenset())
-            free += _given(mine, counts[port] - targets[port], takers, wanted, own)
+            given = _given(belongings[port], counts[port] - targets[port], takers, wanted, own)
+            free += given
+            takers |= _set(given)
     result = list(owners)
     for entry, port in _dealt(free, needs, left):
         result[entry] = port
@@ -90,21 +98,21 @@ def _targets(owners: Sequence[int], weights: Mapping[int, int], leaving: frozens
     return targets
 
 
-def _given(
-    mine: Sequence[int], surplus: int, takers: Set[int], wanted: Set[int], own: Set[int]
-) -> Sequence[int]:
+def _given(mine: Sequence[int], surplus: int, takers: int, wanted: Set[int], own: Set[int]) -> Sequence[int]:
     """What a port with too many gives: what others had before, then what it never lost, then its own.
 
     ``mine`` along the line; ``takers``: what those who get it have already.
     """
     given: list[int] = []
+    kept = _set(mine)
     for want, keep in ((True, False), (True, True), (False, False), (False, True)):
         some = [entry for entry in mine if (entry in wanted, entry in own) == (want, keep)]
         count = min(len(some), surplus - len(given))
-        given += min(
-            _runs(some, count),
-            key=lambda run: _borders({*takers, *given, *run}) + _borders(set(mine) - {*given, *run}),
-        )
+        if count:
+            runs = {_set(run): run for run in _runs(some, count)}
+            best = min(runs, key=lambda run: _borders(takers | run) + _borders(kept & ~run))
+            given += runs[best]
+            takers, kept = takers | best, kept & ~best
     return given
 
 
@@ -117,9 +125,14 @@ def _runs(entries: Sequence[int], count: int) -> list[Sequence[int]]:
     return [entries[at : at + count] for at in sorted(starts) if 0 <= at <= len(entries) - count]
 
 
-def _borders(entries: Set[int]) -> int:
+def _set(entries: Iterable[int]) -> int:
+    """Different ones, as a number."""
+    return sum(_BIT[entry] for entry in entries)
+
+
+def _borders(entries: int) -> int:
     """How often the line enters or leaves a set of entries."""
-    return sum((before in entries) != (after in entries) for before, after in pairwise(LINE))
+    return ((entries ^ entries >> 1) & _BETWEEN).bit_count()
 
 
 def _dealt(free: Sequence[int], needs: Mapping[int, int], left: Left) -> Iterator[tuple[int, int]]:

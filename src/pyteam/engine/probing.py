@@ -146,4 +146,6 @@ class _Scene:
 
 
 def _probes(port: Port | None) -> list[Probe]:
-    return [watch for watch in port.watches if isinstance(watch, Probe)] if port is not None else []
+    if port is None or not port.probes:
+        return []
+    return [watch for watch in port.watches if isinstance(watch, Probe)]
