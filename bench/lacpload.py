@@ -1,6 +1,6 @@
 """What LACP costs a daemon: many ports at fast rate in one process, simulated datapath, real clock.
 
-``python -m bench.lacpload``. Teams come in pairs whose ports are cabled to each other, so every port sends and
+``python -m bench.lacpload``. Teams come in pairs whose ports are cabled to each other: every port sends and
 receives a LACPDU a second. All of the daemon's way of a frame is in it but the kernel's part.
 """
 
