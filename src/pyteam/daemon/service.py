@@ -10,6 +10,7 @@ import errno
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from typing import Final, Protocol
@@ -21,6 +22,7 @@ from pyteam.daemon.tipc import TipcLinks
 from pyteam.daemon.wire import Wire
 from pyteam.datapath.interface import Datapath, DatapathError
 from pyteam.engine.desired import (
+    Actual,
     AddPort,
     Command,
     Desired,
@@ -118,12 +120,18 @@ class TeamService:
         )
         self._loop: Loop | None = None
         self._timer: Timer | None = None
+        self._due: float | None = None
         self._next_look: Timer | None = None
         self._next_save: Timer | None = None
+        self._next_port: Timer | None = None
         self._files: set[int] = set()
         #: What was refused, and why.
         self._complaints: dict[Command, tuple[int, str]] = {}
         self._desired = Desired()
+        #: What of it was asked of the datapath so far; the ports that are to be added in turns of their own.
+        self._asked = Desired()
+        self._waiting: frozenset[int] = frozenset()
+        self._starting = True
         self._messages: list[Message] = []
         #: To be sent when everything else is done.
         self._frames: list[Frame] = []
@@ -133,6 +141,7 @@ class TeamService:
         self._loop = loop
         self.handle([LinkSeen(link) for link in self._datapath.links()])
         self.handle([TimePassed()])
+        self._starting = False
         self._look_in(LOOK_INTERVAL)
 
     def stop(self, *, farewell: bool = False) -> None:
@@ -208,7 +217,7 @@ class TeamService:
         """
         quiet = False
         try:
-            before = self._desired
+            before = self._asked
             told, quiet = self._feed(events)
             compare = told or (compare and not self._removed)
             self._say_farewell()
@@ -216,7 +225,8 @@ class TeamService:
                 if not compare:
                     return
                 actual = self._datapath.actual()
-                todo = commands(actual, self._desired)
+                self._asked = self._for_now(actual)
+                todo = commands(actual, self._asked)
                 refused = set(self._complaints)
                 news = self._carry_out_all(todo)
                 # Told after it is done: a line in the log costs packets.
@@ -226,10 +236,26 @@ class TeamService:
                 if not news:
                     return
                 compare, _ = self._feed(news)
+                if self._waiting:
+                    return
             log.error("The team device does not become what it should be; trying again later.")
         finally:
             self._log_messages()
             self._watch(quiet and not compare)
+            if self._waiting and self._loop is not None and self._next_port is None:
+                self._next_port = self._loop.call_later(0, partial(self._guard, self._add_next))
+
+    def _for_now(self, actual: Actual) -> Desired:
+        """What is wanted, but of new ports only one: each takes a while, and LACPDUs do not wait.
+
+        One that was not there to be added the last time goes first: whoever wants it waits for it.
+        """
+        new = self._desired.members - actual.members
+        if self._starting or len(new) < 2:
+            self._waiting = frozenset()
+            return self._desired
+        self._waiting = new - {min(new - self._waiting or new)}
+        return replace(self._desired, members=self._desired.members - self._waiting)
 
     def _feed(self, events: Iterable[Event]) -> tuple[bool, bool]:
         """Whether the device has to be compared with what is wanted, and whether nothing changed."""
@@ -252,6 +278,10 @@ class TeamService:
             for lookup in outcome.lookups:
                 look_up(lookup, self._resolved, self._loop.call_soon_threadsafe)
         return compare, quiet
+
+    def _add_next(self) -> None:
+        self._next_port = None
+        self.handle([], compare=True)
 
     def _resolved(self, seen: HostSeen) -> None:
         if self._loop is not None:
@@ -396,13 +426,18 @@ class TeamService:
                 self._next_save = self._loop.call_later(PATIENCE, partial(self._guard, self._save))
         self._wire.send(self._frames)
         self._frames.clear()
+        sources = (self.team, self._datapath, self._wire)
+        times = [time for source in sources if (time := source.next_timeout()) is not None]
+        due = min(times, default=None)
+        if due == self._due and self._timer is not None:
+            # Made anew, one that is due already would be behind whatever else there is to do, for ever.
+            return
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        sources = (self.team, self._datapath, self._wire)
-        times = [time for source in sources if (time := source.next_timeout()) is not None]
-        if times:
-            self._timer = self._loop.call_at(min(times), partial(self._guard, self._time_passed))
+        self._due = due
+        if due is not None:
+            self._timer = self._loop.call_at(due, partial(self._guard, self._time_passed))
 
     def _follow(self, files: set[int]) -> None:
         assert self._loop is not None
@@ -415,10 +450,10 @@ class TeamService:
     def _look_away(self) -> None:
         if self._loop is not None:
             self._follow(set())
-        for timer in (self._timer, self._next_look, self._next_save):
+        for timer in (self._timer, self._next_look, self._next_save, self._next_port):
             if timer is not None:
                 timer.cancel()
-        self._timer = self._next_look = self._next_save = None
+        self._timer = self._next_look = self._next_save = self._next_port = None
 
     def _look_in(self, seconds: float) -> None:
         assert self._loop is not None

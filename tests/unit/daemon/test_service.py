@@ -6,9 +6,11 @@ import errno
 import json
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
+from pyteam.config import PortConfig
 from pyteam.daemon import service
 from pyteam.datapath.interface import DatapathError
 from pyteam.engine.events import LinkGone
@@ -420,3 +422,26 @@ def failing(error: Exception) -> Callable[..., object]:
 
 def forbidden(*arguments: object) -> None:
     raise AssertionError(f"commanded: {arguments}")
+
+
+def test_many_new_ports_come_one_a_turn_of_the_loop_and_the_one_that_is_waited_for_first() -> None:
+    names = [f"eth{number}" for number in range(9)]
+    machine = Machine('{"runner": {"name": "broadcast"}, "ports": {"eth0": {}}}', *names)
+    machine.loop.advance(0)
+    ports = {name: PortConfig() for name in names[:8]}
+    machine.service.reconfigure(replace(machine.document.team, ports=ports))
+    assert machine.ports == ["eth0", "eth1"]
+    machine.core.port_add("eth8")
+    assert machine.ports == ["eth0", "eth1", "eth8"]
+    machine.loop.advance(0)
+    assert sorted(machine.ports) == names
+
+
+def test_ports_that_wait_for_their_turn_are_no_repair(caplog: pytest.LogCaptureFixture) -> None:
+    names = [f"eth{number}" for number in range(4)]
+    machine = Machine('{"runner": {"name": "broadcast"}}', *names)
+    machine.loop.advance(0)
+    machine.service.reconfigure(replace(machine.document.team, ports={name: PortConfig() for name in names}))
+    machine.loop.advance(0)
+    assert sorted(machine.ports) == names
+    assert "Repairing" not in caplog.text
