@@ -80,10 +80,12 @@ def _record_pdu(port: LacpPort, pdu: Lacpdu) -> None:
     """recordPDU: Sync holds only for a partner that means us, and that somebody keeps asking.
 
     And that hears us: one that says it does not (Expired, Defaulted) has stopped collecting, and in coupled
-    control nothing else would say so for three seconds more.
+    control nothing else would say so for three seconds more. Who is in sync with another system, or with
+    nobody, claims nothing here: a stranger's better priority must not make us leave our partner.
     """
     theirs, actor = pdu.actor, port.actor
-    port.claims_sync = bool(theirs.state & SYNC) and not theirs.state & (EXPIRED | DEFAULTED)
+    hears_us = pdu.partner.system == actor.system and not theirs.state & (EXPIRED | DEFAULTED)
+    port.claims_sync = bool(theirs.state & SYNC) and hears_us
     means_us = pdu.partner[:5] == actor[:5] and not (pdu.partner.state ^ actor.state) & AGGREGATION
     individual = not theirs.state & AGGREGATION
     maintained = theirs.state & ACTIVITY or actor.state & pdu.partner.state & ACTIVITY
