@@ -54,15 +54,20 @@ def help_text(program: str, table: Iterable[Option], commands: Iterable[str]) ->
 
     def lines() -> Iterator[str]:
         yield f"{program} [options] teamdevname command [command args]"
-        for option in table:
-            name = f"--{option.name}={option.value}" if option.value else f"--{option.name}"
-            letter = f"-{option.letter}" if option.letter else "  "
-            yield f"    {letter} {name:<21} {option.help}"
+        yield from option_lines(table)
         yield "Commands:"
         for command in commands:
             yield f"    {command}"
 
     return "".join(f"{line}\n" for line in lines())
+
+
+def option_lines(table: Iterable[Option]) -> Iterator[str]:
+    """A line for each option."""
+    for option in table:
+        name = f"--{option.name}={option.value}" if option.value else f"--{option.name}"
+        letter = f"-{option.letter}" if option.letter else "  "
+        yield f"    {letter} {name:<21} {option.help}"
 
 
 def finish(output: Iterable[str], usage: Callable[[], str]) -> int:
