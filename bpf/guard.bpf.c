@@ -11,9 +11,9 @@
 #include <bpf/bpf_endian.h>
 #include "device.h"
 #include "guard.h"
+#include "neighbours.h"
 
 #define TCX_NEXT -1
-#define ETH_P_SLOW 0x8809
 
 struct guard_state guard;
 
@@ -30,17 +30,9 @@ static __always_inline struct net_device *find_port(struct __sk_buff *skb, __u32
 	return kernel_ptr(struct net_device, find_device(skb, ifindex));
 }
 
-/* Slow protocols, and 01:80:c2:00:00:0x (LLDP, 802.1X, STP): between neighbours, by this port. */
 static __always_inline bool is_the_ports_own(struct __sk_buff *skb)
 {
-	void *data = (void *)(long)skb->data;
-	void *end = (void *)(long)skb->data_end;
-	__u16 *dst = data;
-
-	if (skb->protocol == bpf_htons(ETH_P_SLOW) && !skb->vlan_present)
-		return true;
-	return data + ETH_HLEN <= end && dst[0] == bpf_htons(0x0180) && dst[1] == bpf_htons(0xc200) &&
-	       (dst[2] & bpf_htons(0xfff0)) == 0;
+	return is_slow_protocol(skb) || is_link_local(skb);
 }
 
 static long divert_step(__u32 i, struct walk *walk)

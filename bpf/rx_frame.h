@@ -3,8 +3,6 @@
 #ifndef PYTEAM_RX_FRAME_H
 #define PYTEAM_RX_FRAME_H
 
-#define ETH_P_SLOW 0x8809
-
 struct frame {
 	__u64 dst, src;
 	__u32 l3; /* where the network header begins */

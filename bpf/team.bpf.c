@@ -11,10 +11,10 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
 #include "device.h"
+#include "neighbours.h"
 #include "team.h"
 
 #define TCX_NEXT -1
-#define ETH_P_SLOW 0x8809
 
 struct team_state team;
 
@@ -303,19 +303,6 @@ static __noinline int slot_of(__u32 ifindex)
 	return walk.result;
 }
 
-/* 01:80:c2:00:00:0x: between neighbours only (LLDP, 802.1X, STP). */
-static __always_inline bool is_link_local(struct __sk_buff *skb)
-{
-	void *data = (void *)(long)skb->data;
-	void *end = (void *)(long)skb->data_end;
-	__u16 *dst = data;
-
-	if (data + ETH_HLEN > end)
-		return false;
-	return dst[0] == bpf_htons(0x0180) && dst[1] == bpf_htons(0xc200) &&
-	       (dst[2] & bpf_htons(0xfff0)) == 0;
-}
-
 enum { NOT_OURS = -1 };
 
 /* The slot whose frames these are; TEAM_MAX_PORTS where they are not the team's, NOT_OURS on an
@@ -353,8 +340,7 @@ static __noinline int receive_slowly(struct __sk_buff *skb)
 			return TCX_NEXT;
 	}
 	if (skb->pkt_type == PACKET_MULTICAST) {
-		/* Slow protocols (LACP, Marker) are between port and port. Behind a tag they are not. */
-		if (skb->protocol == bpf_htons(ETH_P_SLOW) && !skb->vlan_present)
+		if (is_slow_protocol(skb))
 			return TCX_NEXT;
 		if (is_link_local(skb)) {
 			/* Also for who listens on the port itself, be it active or not. */
