@@ -36,8 +36,13 @@ struct net_device {
 	struct hlist_node index_hlist;
 	possible_net_t nd_net;
 };
+struct sock_common {
+	unsigned short skc_tx_queue_mapping;
+};
+struct sock;
 struct sk_buff {
 	struct net_device *dev;
+	struct sock *sk;
 };
 #pragma clang attribute pop
 

@@ -49,19 +49,25 @@ int team_tx_lb(struct __sk_buff *skb)
 	__u32 table = team.current & 1, hash;
 	struct team_entry *entry;
 	struct team_target *to;
+	bool usable;
 	int verdict;
 
-	if (tapped(skb))
-		return TCX_NEXT;
 	if (!team.table[table].count)
-		return TC_ACT_SHOT;
+		return drop(skb);
 	hash = team_hash(skb);
 	hash ^= hash >> 16;
 	hash ^= hash >> 8;
 	hash &= TEAM_ENTRIES - 1;
 	entry = &team.table[table].entry[hash];
 	to = target(table, entry->at);
-	verdict = usable(skb, to) ? send(skb, to) : deal(skb, table, entry->at, entry->turn);
+	usable = surely_usable(to);
+	if (!usable) {
+		verdict = aside(skb);
+		if (verdict != AS_USUAL)
+			return verdict;
+		usable = look_again(skb, to);
+	}
+	verdict = usable ? send(skb, to) : deal(skb, table, entry->at, entry->turn);
 	if (verdict != TC_ACT_SHOT)
 		count_hashed(skb, hash);
 	return verdict;

@@ -15,6 +15,7 @@
 #include "team.h"
 
 #define TCX_NEXT -1
+#define AS_USUAL -2 /* no verdict yet */
 
 struct team_state team;
 
@@ -67,7 +68,8 @@ static __always_inline bool carries(struct team_target *to)
 	return device_carries(dev);
 }
 
-/* A cached address is believed where index and namespace fit. For callers that know of no tap. */
+/* A cached address is believed where index and namespace fit. For callers that know of no tap, and that
+ * nobody asks for a queue. */
 static __noinline bool look_again(struct __sk_buff *skb, struct team_target *to)
 {
 	struct net_device *dev = kernel_ptr(struct net_device, to->dev);
@@ -79,8 +81,8 @@ static __noinline bool look_again(struct __sk_buff *skb, struct team_target *to)
 		if (dev->ifindex != (int)to->ifindex)
 			return false;
 	}
-	/* Not at the receiver's other end, where a packet is because there is a tap. */
-	if (skb->ifindex == team.ifindex)
+	/* Not at the receiver's other end, where a packet is because it was let go on. */
+	if (skb->ifindex == team.ifindex && !team.queues)
 		to->tick = bpf_jiffies64();
 	return carries(to);
 }
@@ -134,8 +136,9 @@ static __always_inline int receive(struct __sk_buff *skb, __u64 cpu, __u32 slot)
 	return bpf_redirect(team.ifindex, BPF_F_INGRESS);
 }
 
-/* A tap (tcpdump) on the team device sees a packet only if the device really transmits it. Then it
- * comes out at the receiver's other end, where the same program runs once more and sends it. */
+/* A tap (tcpdump) on the team device sees a packet only if the device really transmits it, as filters
+ * (tc) do. Then it comes out at the receiver's other end, where the same program runs once more and
+ * sends it. */
 static __always_inline bool tapped(struct __sk_buff *skb)
 {
 	struct sk_buff *kernel_skb = bpf_cast_to_kern_ctx(skb);
@@ -193,17 +196,85 @@ static __noinline int divert(struct __sk_buff *skb, __u32 table, __u32 at)
 	return walk.result;
 }
 
+static __always_inline bool is_some_ports(__u32 queue)
+{
+	return queue < 32 && team.queues >> queue & 1;
+}
+
+struct queue_walk {
+	struct __sk_buff *skb;
+	__u32 table;
+	__u32 queue;
+	__u32 at; /* the best so far */
+	__s32 priority;
+};
+
+static long queue_step(__u32 i, struct queue_walk *walk)
+{
+	struct team_target *to = target(walk->table, i);
+	struct team_slot *slot = &team.slot[to->slot & (TEAM_MAX_PORTS - 1)];
+
+	if (slot->queue != walk->queue ||
+	    (walk->at < TEAM_MAX_PORTS && slot->priority <= walk->priority) ||
+	    !usable_or_tell(walk->skb, to))
+		return NEXT_STEP;
+	walk->at = i;
+	walk->priority = slot->priority;
+	return NEXT_STEP;
+}
+
+/* Where no port that has the queue can carry a packet, it is one like all others. */
+static __noinline int send_by_queue(struct __sk_buff *skb)
+{
+	struct queue_walk walk = { .skb = skb,
+				   .table = team.current,
+				   .queue = skb->queue_mapping,
+				   .at = TEAM_MAX_PORTS };
+
+	if (is_some_ports(walk.queue))
+		bpf_loop(team.table[walk.table & 1].count, queue_step, &walk, 0);
+	if (walk.at >= TEAM_MAX_PORTS)
+		return AS_USUAL;
+	skb->queue_mapping = 0; /* which of its own queues it takes is the port's to say */
+	return send(skb, target(walk.table, walk.at));
+}
+
+/* Filters (tc) on the team device have their turn behind this program, and choose a port by setting the
+ * packet's queue. Where none does the kernel picks one, and it has to be 0, which is no port's. It takes
+ * what the socket used last, on whatever device that was, else what the packet says it came in by, less
+ * one. A copy has no socket. */
+static __noinline int pass_filters(struct __sk_buff *skb)
+{
+	struct sk_buff *kernel_skb = bpf_cast_to_kern_ctx(skb);
+	struct sock_common *sk = kernel_ptr(struct sock_common, kernel_skb->sk);
+
+	if (is_some_ports(sk->skc_tx_queue_mapping)) {
+		bpf_clone_redirect(skb, team.ifindex, 0);
+		return bpf_redirect(0, 0); /* nowhere; a drop would be told to the sender */
+	}
+	skb->queue_mapping = 1;
+	return TCX_NEXT;
+}
+
+/* What is not to be spread as the mode has it: the verdict on it, or AS_USUAL. */
+static __noinline int aside(struct __sk_buff *skb)
+{
+	if (team.queues)
+		return skb->ifindex == team.ifindex ? pass_filters(skb) : send_by_queue(skb);
+	return tapped(skb) ? TCX_NEXT : AS_USUAL;
+}
+
 static __always_inline int look_and_send(struct __sk_buff *skb, struct team_target *to, __u32 table,
 					 __u32 at)
 {
-	if (tapped(skb))
-		return TCX_NEXT;
 	return look_again(skb, to) ? send(skb, to) : divert(skb, table, at);
 }
 
 static __noinline int send_slowly(struct __sk_buff *skb, __u32 table, __u32 at)
 {
-	return look_and_send(skb, target(table, at), table, at);
+	int verdict = aside(skb);
+
+	return verdict == AS_USUAL ? look_and_send(skb, target(table, at), table, at) : verdict;
 }
 
 static __always_inline int send_from(struct __sk_buff *skb, __u32 table, __u32 at)
@@ -216,7 +287,9 @@ static __always_inline int send_from(struct __sk_buff *skb, __u32 table, __u32 a
 /* Has no arguments but the packet, for which the fast way would pay. */
 static __noinline int send_first_slowly(struct __sk_buff *skb)
 {
-	return look_and_send(skb, &team.first, team.current, 0);
+	int verdict = aside(skb);
+
+	return verdict == AS_USUAL ? look_and_send(skb, &team.first, team.current, 0) : verdict;
 }
 
 SEC("tc")
@@ -235,17 +308,25 @@ SEC("tc")
 int team_tx_rr(struct __sk_buff *skb)
 {
 	__u32 table = team.current, count = team.table[table & 1].count;
-	__u32 zero = 0, *turn;
+	__u32 zero = 0, *turn, at;
+	struct team_target *to;
 	int verdict;
 
 	turn = bpf_map_lookup_elem(&team_turn, &zero);
 	if (!turn || !count)
 		return drop(skb);
-	verdict = send_from(skb, table, *turn % count);
-	/* A packet that passes on for a tap comes back, and is to have one turn only. */
-	if (verdict != TCX_NEXT)
+	at = *turn % count;
+	to = target(table, at);
+	if (surely_usable(to)) {
 		(*turn)++;
-	return verdict;
+		return send(skb, to);
+	}
+	/* A packet that goes on comes back, and is to have one turn only. */
+	verdict = aside(skb);
+	if (verdict != AS_USUAL)
+		return verdict;
+	(*turn)++;
+	return look_and_send(skb, to, table, at);
 }
 
 SEC("tc")
@@ -278,9 +359,10 @@ SEC("tc")
 int team_tx_bcast(struct __sk_buff *skb)
 {
 	struct walk walk = { .skb = skb, .table = team.current, .at = TEAM_MAX_PORTS };
+	int verdict = aside(skb);
 
-	if (tapped(skb))
-		return TCX_NEXT;
+	if (verdict != AS_USUAL)
+		return verdict;
 	bpf_loop(team.table[walk.table & 1].count, broadcast_step, &walk, 0);
 	return walk.at < TEAM_MAX_PORTS ? send(skb, target(walk.table, walk.at)) : TC_ACT_SHOT;
 }

@@ -4,7 +4,7 @@
 #ifndef PYTEAM_TEAM_H
 #define PYTEAM_TEAM_H
 
-#define TEAM_ABI 4
+#define TEAM_ABI 5
 #define TEAM_MAX_PORTS 64 /* a power of two: indexes are masked with it */
 #define TEAM_MAX_CPUS 4096 /* the loader makes room for those that there can be */
 #define TEAM_HINTS 256     /* a power of two */
@@ -41,7 +41,8 @@ struct team_slot {
 	__u32 ifindex; /* 0: free */
 	__u32 rx;      /* = ifindex: frames that come in here are the team's; 0: they are not */
 	__u32 told;    /* the loader knows that this port cannot carry packets */
-	__u32 unused;
+	__u32 queue;   /* it is sent what a filter gave this queue; 0: nothing but its share */
+	__s32 priority; /* among ports that have the queue */
 };
 
 /* By ifindex modulo TEAM_HINTS, of one of the ports that share it. */
@@ -56,6 +57,8 @@ struct team_state {
 	__u32 ifindex; /* the team device */
 	__u32 spare;   /* 1: a port without `rx` receives while `first` is dead */
 	__u64 net;     /* the namespace that the cached `dev`s are in; for comparing */
+	__u32 queues;  /* bit by bit, the queues of which some slot has one */
+	__u32 unused;
 	struct team_target first; /* the order's first, or 0: found without an index */
 	struct team_hint hint[TEAM_HINTS];
 	struct team_slot slot[TEAM_MAX_PORTS];

@@ -82,6 +82,7 @@ def layout(mirrors: Mapping[str, type[ctypes.Structure]]) -> list[str]:
 def judge(tmp_path: Path, header: str, claims: Sequence[str]) -> None:
     source = tmp_path / "layout.c"
     types = "typedef unsigned char __u8; typedef unsigned int __u32; typedef unsigned long long __u64;\n"
+    types += "typedef int __s32;\n"
     included = f'#include <stddef.h>\n{types}#include "{BPF / header}"\n'
     source.write_text(included + "\n".join(claims) + "\n")
     done = subprocess.run(

@@ -86,9 +86,9 @@ class Pair:
         for number, one in ((1, self.a), (2, self.b)):
             one.ip(words.replace("%", str(number)))
 
-    def start(self, ports: Mapping[str, Any], runner: str = "activebackup", **keys: Any) -> None:
-        """``ports`` as in a configuration; ``keys`` of the runner."""
-        configuration = {"device": TEAM, "runner": {"name": runner, **keys}, "ports": dict(ports)}
+    def start(self, ports: Mapping[str, Any], runner: str = "activebackup", **options: object) -> None:
+        """``ports``, and ``options`` of the runner, as in a configuration."""
+        configuration = {"device": TEAM, "runner": {"name": runner, **options}, "ports": dict(ports)}
         for one in (self.a, self.b):
             one.start(self.datapath, configuration)
         self.ip(f"link set {TEAM} up")

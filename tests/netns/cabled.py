@@ -90,11 +90,15 @@ class Host:
 
 @contextmanager
 def two_hosts(
-    mode: str, cables: int = 2, *, create: Callable[[str], Any] = EbpfDatapath.create
+    mode: str,
+    cables: int = 2,
+    *,
+    create: Callable[[str], Any] = EbpfDatapath.create,
+    txqueues: int | None = None,
 ) -> Iterator[tuple[Host, Host]]:
     """Both teams are up and have addresses; in mode activebackup their first ports are active.
 
-    ``create`` makes another datapath than the eBPF one.
+    ``create`` makes another datapath than the eBPF one; ``txqueues`` are of the first host's ports.
     """
     with ExitStack() as stack:
         spaces = [stack.enter_context(namespace()) for _ in range(2)]
@@ -104,7 +108,7 @@ def two_hosts(
                 tools.append(stack.enter_context(Rtnl()))
         with inside(spaces[0]):
             for cable in range(cables):
-                tools[0].add_veth(f"eth{cable}", f"eth{cable}", peer_namespace=spaces[1])
+                tools[0].add_veth(f"eth{cable}", f"eth{cable}", peer_namespace=spaces[1], txqueues=txqueues)
         hosts = []
         for number, (netns, rtnl) in enumerate(zip(spaces, tools, strict=True), start=1):
             with inside(netns):

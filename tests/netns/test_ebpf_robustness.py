@@ -150,9 +150,3 @@ def test_a_port_is_kept_hearing_everything_and_saying_nothing(caplog: pytest.Log
             assert switch.read().strip() == "1"
         assert "promiscuous mode of eth1" in caplog.text
         assert "IPv6 on eth1" in caplog.text
-
-
-def test_a_queue_that_does_nothing_is_no_secret(caplog: pytest.LogCaptureFixture) -> None:
-    with two_hosts("roundrobin") as (a, _), a.here():
-        a.team.set_option(OptionKey("queue_id", a.ports[1]), 3)
-        assert "eth1: queue_id does nothing on the eBPF datapath" in caplog.text

@@ -76,7 +76,7 @@ class VethOptions(TypedDict, total=False):
     peer_address: bytes | None
     #: Of both ends.
     mtu: int | None
-    #: Of both ends; as many receive queues, too.
+    #: Of ``name``'s end.
     txqueues: int | None
     up: bool
     #: Only for a peer that stays in this namespace.
@@ -104,10 +104,7 @@ _ATTRIBUTES: Final[dict[str, Callable[[Any], bytes]]] = {
         nl.nested(socket.AF_INET6, nl.attribute(IFLA_INET6_ADDR_GEN_MODE, nl.from_u8(ADDR_GEN_MODES[value]))),
     ),
     "namespace": lambda value: nl.attribute(ifla.IFLA_NET_NS_FD, nl.from_u32(value)),
-    "txqueues": lambda value: (
-        nl.attribute(ifla.IFLA_NUM_TX_QUEUES, nl.from_u32(value))
-        + nl.attribute(ifla.IFLA_NUM_RX_QUEUES, nl.from_u32(value))
-    ),
+    "txqueues": lambda value: nl.attribute(ifla.IFLA_NUM_TX_QUEUES, nl.from_u32(value)),
 }
 
 
@@ -291,7 +288,7 @@ def encode_add_veth(name: str, peer: str, **options: Unpack[VethOptions]) -> byt
     info = nl.nested(
         ifla.IFLA_LINKINFO,
         nl.attribute(ifla.IFLA_INFO_KIND, nl.from_text("veth")),
-        nl.nested(ifla.IFLA_INFO_DATA, nl.nested(VETH_INFO_PEER, other + suffix)),
+        nl.nested(ifla.IFLA_INFO_DATA, nl.nested(VETH_INFO_PEER, other)),
     )
     return own + suffix + info
 

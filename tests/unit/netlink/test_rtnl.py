@@ -105,10 +105,10 @@ def test_veth_is_what_pyroute2_sends() -> None:
     }
     ours = encode_add_veth("a0", "b0", **options)
     common = [("IFLA_ADDRESS", MAC.hex(":")), ("IFLA_MTU", 1400)]
-    common += [("IFLA_NUM_TX_QUEUES", 4), ("IFLA_NUM_RX_QUEUES", 4)]
     peer = {"attrs": [*common, ("IFLA_IFNAME", "b0"), ("IFLA_NET_NS_FD", 5)]}
     info = {"attrs": [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", {"attrs": [("VETH_INFO_PEER", peer)]})]}
-    theirs = pyroute2_link([*common, ("IFLA_IFNAME", "a0"), ("IFLA_LINKINFO", info)], flags=1, change=1)
+    own = [*common, ("IFLA_NUM_TX_QUEUES", 4), ("IFLA_IFNAME", "a0"), ("IFLA_LINKINFO", info)]
+    theirs = pyroute2_link(own, flags=1, change=1)
     size = linkinfo.HEADER_SIZE
     assert ours[:size] == theirs[:size]
     assert tree(ours, size) == tree(theirs, size)

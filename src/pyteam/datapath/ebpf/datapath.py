@@ -235,11 +235,6 @@ class EbpfDatapath:
         if key == loadbalance.INTERVAL:
             self._meter.start(int(value), time.monotonic())
         self._apply()
-        if key.name == "queue_id" and value:
-            name = self._links.known[key.port].name if key.port in self._links.known else key.port
-            log.warning(
-                "%s: queue_id does nothing on the eBPF datapath: a port is chosen before filters.", name
-            )
         if key.name in BURSTS:
             self._announcer.configure(self._options.all())
         elif key.name in _ANNOUNCED and value:
@@ -301,6 +296,7 @@ class EbpfDatapath:
         # Listen to a port before anything is sent by it, and to the old ones until nothing is.
         shared.receive_on(receivers | shared.receiving(), spare=spare)
         shared.set_order(self._options.senders(), self._options.destinations())
+        shared.set_queues(self._options.queues())
         shared.receive_on(receivers, spare=spare)
         self._remember()
         self._derive_carrier()

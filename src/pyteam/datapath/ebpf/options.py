@@ -13,6 +13,7 @@ from typing import Final
 from pyteam.datapath.ebpf import loadbalance
 from pyteam.datapath.ebpf.hooks import TRANSMIT
 from pyteam.datapath.ebpf.loadbalance import LOADBALANCE
+from pyteam.datapath.ebpf.receivers import TX_QUEUES
 from pyteam.datapath.ebpf.record import PortRecord, Record
 from pyteam.datapath.ebpf.shared import ENTRIES
 from pyteam.datapath.interface import DatapathError
@@ -75,6 +76,8 @@ class Options:
             )
         if not spec.writable:
             raise DatapathError(errno.EOPNOTSUPP, f"{key.name} can only be read")
+        if key.name == "queue_id" and int(value) >= TX_QUEUES:
+            raise DatapathError(errno.EINVAL, f"queue_id is less than {TX_QUEUES}, not {show_value(value)}")
         if key.port:
             loadbalance.follow(self._record)
             _set_port_option(self._record.ports[key.port], key.name, value)
@@ -150,6 +153,14 @@ class Options:
         if self.mode != LOADBALANCE:
             return []
         return loadbalance.destinations(self._record, self.senders())
+
+    def queues(self) -> dict[int, tuple[int, int]]:
+        """The ports that may send and have a queue of their own: which, and their priority."""
+        return {
+            ifindex: (port.queue_id, port.priority)
+            for ifindex, port in self._record.ports.items()
+            if port.tx_enabled and port.queue_id
+        }
 
     def receivers(self) -> set[int]:
         """The ports whose frames are the team's."""

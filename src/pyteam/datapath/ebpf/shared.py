@@ -11,14 +11,14 @@ import ctypes as c
 import errno
 import mmap
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Final
 
 from pyteam.datapath.interface import DatapathError
 
 #: TEAM_ABI: raised whenever this layout changes.
-ABI: Final = 4
+ABI: Final = 5
 #: TEAM_MAX_PORTS.
 MAX_PORTS: Final = 64
 #: TEAM_HINTS.
@@ -55,7 +55,8 @@ class Slot(c.Structure):
         ("ifindex", c.c_uint32),
         ("rx", c.c_uint32),
         ("told", c.c_uint32),
-        ("unused", c.c_uint32),
+        ("queue", c.c_uint32),
+        ("priority", c.c_int32),
     ]
 
 
@@ -70,6 +71,8 @@ class State(c.Structure):
         ("ifindex", c.c_uint32),
         ("spare", c.c_uint32),
         ("net", c.c_uint64),
+        ("queues", c.c_uint32),
+        ("unused", c.c_uint32),
         ("first", Target),
         ("hint", Hint * HINTS),
         ("slot", Slot * MAX_PORTS),
@@ -134,6 +137,7 @@ class SharedState:
             slot = self.state.slot[at]
             slot.rx = 0
             slot.told = 0
+            slot.queue = 0
             slot.ifindex = ifindex
             hint = self.state.hint[ifindex % HINTS]
             hint.rx = 0
@@ -172,6 +176,17 @@ class SharedState:
         for at, slot in enumerate(self.state.slot):
             self._receive(at, slot.ifindex if slot.ifindex in ifindexes else 0)
         self.state.spare = int(spare)
+
+    def set_queues(self, queues: Mapping[int, tuple[int, int]]) -> None:
+        """Ports by ifindex that packets of a queue leave by, whatever the mode: the queue, and the priority.
+
+        All others have none.
+        """
+        for slot in self.state.slot:
+            queue, slot.priority = queues.get(slot.ifindex, (0, 0))
+            if slot.queue != queue:
+                slot.queue = queue
+        self.state.queues = sum(1 << queue for queue in {queue for queue, _ in queues.values()})
 
     def receiving(self) -> set[int]:
         """The ports whose frames are the team's now."""

@@ -6,7 +6,10 @@ transmit is reached. A receiver is one file with a class that fits `Receiver`.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
+
+#: A filter can only give a packet a queue that the device has. The kernel's driver has as many.
+TX_QUEUES: Final = 16
 
 
 class Receiver(Protocol):
@@ -16,7 +19,7 @@ class Receiver(Protocol):
     kind: str
     #: The team device.
     ifindex: int
-    #: The device where packets come out that the team device really transmits (for a tap).
+    #: The device where packets come out that the team device really transmits (for a tap, or a filter).
     other_end: int
 
     def carrier(self) -> bool:

@@ -1,7 +1,7 @@
 """The receiver that every kernel has: team0 is one end of a veth pair.
 
 Ports redirect frames to its ingress. The other end is idle, carries team0's carrier by being up or
-down, and forwards what team0 really transmits, which it does only for a tap.
+down, and forwards what team0 really transmits, which it does only for a tap or a filter.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import errno
 from typing import Final
 
 from pyteam.datapath.ebpf import quiet
+from pyteam.datapath.ebpf.receivers import TX_QUEUES
 from pyteam.datapath.interface import DatapathError
 from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl
 
@@ -33,7 +34,7 @@ class VethReceiver:
         device = None
         for peer in _peer_names(name):
             try:
-                device = rtnl.add_veth(name, peer)
+                device = rtnl.add_veth(name, peer, txqueues=TX_QUEUES)
                 break
             except NetlinkError as error:
                 if error.errno != errno.EEXIST or _exists(rtnl, name):
