@@ -33,6 +33,7 @@ struct net_device {
 	unsigned long state;
 	struct list_head ptype_all; /* taps */
 	void *rx_handler_data;      /* of its master */
+	void *tipc_ptr;             /* of its TIPC bearer; not in every kernel */
 	struct hlist_node index_hlist;
 	possible_net_t nd_net;
 };

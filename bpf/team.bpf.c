@@ -385,6 +385,13 @@ static __noinline int slot_of(__u32 ifindex)
 	return walk.result;
 }
 
+/* TIPC has a bearer on the port, and this is for us: what comes for others is theirs, above the team. */
+static __always_inline bool is_the_bearers(struct __sk_buff *skb, struct net_device *dev)
+{
+	return skb->protocol == bpf_htons(ETH_P_TIPC) && !skb->vlan_present &&
+	       skb->pkt_type != PACKET_OTHERHOST && bpf_core_field_exists(dev->tipc_ptr) && dev->tipc_ptr;
+}
+
 enum { NOT_OURS = -1 };
 
 /* The slot whose frames these are; TEAM_MAX_PORTS where they are not the team's, NOT_OURS on an
@@ -421,6 +428,8 @@ static __noinline int receive_slowly(struct __sk_buff *skb)
 		if (slot == NOT_OURS)
 			return TCX_NEXT;
 	}
+	if (is_the_bearers(skb, dev))
+		return TCX_NEXT;
 	if (skb->pkt_type == PACKET_MULTICAST) {
 		if (is_slow_protocol(skb))
 			return TCX_NEXT;
@@ -443,7 +452,8 @@ int team_rx(struct __sk_buff *skb)
 	struct net_device *dev = kernel_skb->dev;
 
 	/* Slow protocols and link-local groups are multicast. */
-	if ((__u64)dev->nd_net.net == team.net && skb->pkt_type != PACKET_MULTICAST) {
+	if ((__u64)dev->nd_net.net == team.net && skb->pkt_type != PACKET_MULTICAST &&
+	    skb->protocol != bpf_htons(ETH_P_TIPC)) {
 		__u64 cpu = this_cpu();
 		__u32 ifindex = skb->ifindex;
 		struct team_hint *hint = &team.hint[ifindex & (TEAM_HINTS - 1)];

@@ -13,6 +13,8 @@ LLDP = bytes.fromhex("0180c200000e") + SOURCE + bytes.fromhex("88cc") + bytes(46
 TAGGED_SLOW = bytes.fromhex("020000000001") + SOURCE + bytes.fromhex("8100000a8809") + bytes(46)
 MULTICAST = bytes.fromhex("01005e000001") + SOURCE + bytes.fromhex("0800") + bytes(46)
 NOT_QUITE_LINK_LOCAL = bytes.fromhex("0180c2000010") + SOURCE + bytes.fromhex("0800") + bytes(46)
+TIPC = UNICAST[:12] + bytes.fromhex("88ca") + bytes(46)
+TIPC_BROADCAST = bytes(6 * [255]) + SOURCE + bytes.fromhex("88ca") + bytes(46)
 BARE = UNICAST[:12] + bytes.fromhex("88b500")
 
 #: Frame, verdict on a port that receives, verdict on one that does not.
@@ -23,6 +25,8 @@ TABLE = {
     "slow protocol": (LACP, NEXT, NEXT),
     "slow protocol behind a tag": (TAGGED_SLOW, REDIRECT, SHOT),
     "link-local group": (LLDP, NEXT, NEXT),
+    "TIPC, of which no bearer is on the port": (TIPC, REDIRECT, SHOT),
+    "its broadcast": (TIPC_BROADCAST, REDIRECT, SHOT),
     "next to the link-local groups": (NOT_QUITE_LINK_LOCAL, REDIRECT, SHOT),
 }
 

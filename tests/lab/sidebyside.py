@@ -60,14 +60,19 @@ def ours(words: Sequence[str]) -> int:
     return teamd.main(["teamd", "--datapath=kernel", *words])
 
 
+def ebpf(words: Sequence[str]) -> int:
+    return teamd.main(["teamd", "--datapath=ebpf", *words])
+
+
 def auto(words: Sequence[str]) -> int:
     return teamd.main(["teamd", *words])
 
 
-#: Who is compared, and ours with its own choice. Each is called in a process of its own.
+#: Who is compared; ours on its other datapath, and with its own choice. Each has a process of its own.
 CONTENDERS: Final[Mapping[str, Callable[[Sequence[str]], int]]] = {
     "original": original,
     "ours": ours,
+    "ebpf": ebpf,
     "auto": auto,
 }
 

@@ -109,23 +109,27 @@ def test_silent_loss(tmp_path: Path, name: str, always: bool) -> None:
 
 
 @pytest.mark.needs("tipc")
-def test_tipc(tmp_path: Path) -> None:
-    """A second node behind eth1, in a namespace of its own."""
-    with side("ours", tmp_path) as one, namespace() as other:
+@pytest.mark.parametrize("contender", ["ours", "ebpf"])
+@pytest.mark.parametrize("other_port", [{}, {"eth2": {"prio": 10, "link_watch": {"name": "ethtool"}}}])
+def test_tipc(tmp_path: Path, contender: str, other_port: dict[str, Any]) -> None:
+    """A second node behind eth1, active or backup, in a namespace of its own."""
+    with side(contender, tmp_path) as one, namespace() as other:
         one.do("modprobe tipc", {})
         one.do(f"ip link set far1 netns /proc/{os.getpid()}/fd/{other}", {})
         with inside(other):
             one.do("ip link set far1 up", {})
             one.do("tipc bearer enable media eth device far1", {})
         watch = {"name": "tipc", "tipc_bearer": "eth1"}
-        one.start([], config({"name": "ethtool"}) | {"ports": {"eth1": {}}, "link_watch": watch})
+        wanted = config(watch) | {"ports": {"eth1": {}, **other_port}}
+        one.start([], wanted)
         assert item("ports.eth1.link_watches.up") == "false"
         one.do("tipc bearer enable media eth device eth1", {})
         becomes(one, "ports.eth1.link_watches.up", "true")
         assert item("ports.eth1.link_watches.list.link_watch_0.tipc_bearer") == "eth1"
+        becomes(one, "runner.active_port", "eth2" if other_port else "eth1")
         # Whoever takes over is told of the link that there is.
         one.daemon.end(signal.SIGKILL)
-        one.start([], config(watch) | {"ports": {"eth1": {}}})
+        one.start([], wanted)
         with inside(other):
             one.do("tipc bearer disable media eth device far1", {})
         becomes(one, "ports.eth1.link_watches.up", "false")

@@ -92,7 +92,7 @@ class Reloader:
                 )
             if balances(team) != balances(self.loaded.team):
                 problems.append("runner.rx_balancer: cannot come or go while the team runs: restart teamd.")
-            tipc.require(team, self._datapath)
+            tipc.require(team)
         except ConfigError as error:
             problems += error.problems
         except tipc.TipcError as error:

@@ -168,7 +168,6 @@ class _Life:
                 self._team.device, self._arguments, self._choice, balances(self._team)
             )
             try:
-                tipc.require(self._document.team, datapath.kind)
                 await self._serve(loop, datapath, adopted)
             finally:
                 self._let_go(datapath, adopted)

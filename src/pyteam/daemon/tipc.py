@@ -44,18 +44,11 @@ class TipcError(PyteamError, OSError):
         return str(self.strerror)
 
 
-def require(config: TeamConfig, datapath: str = "") -> None:
-    """Raises `TipcError` where the configuration has such a watch and the kernel, or the datapath, no TIPC.
-
-    ``datapath``: its kind, once that is known.
-    """
+def require(config: TeamConfig) -> None:
+    """Raises `TipcError` where the configuration has such a watch and the kernel no TIPC."""
     watches = (*config.link_watch, *(watch for port in config.ports.values() for watch in port.link_watch))
-    if not any(isinstance(watch, TipcWatch) for watch in watches):
-        return
-    _open().close()
-    if datapath == "ebpf":
-        text = "on the eBPF datapath TIPC comes in on the team device alone, not on its ports"
-        raise TipcError(errno.EOPNOTSUPP, f'link_watch "tipc": {text}; use --datapath kernel')
+    if any(isinstance(watch, TipcWatch) for watch in watches):
+        _open().close()
 
 
 def _open() -> socket.socket:

@@ -86,13 +86,6 @@ def test_a_kernel_without_tipc_is_named(config: TeamConfig, monkeypatch: pytest.
     tipc.require(TeamConfig())
 
 
-def test_a_datapath_without_tipc_is_named(service: socket.socket) -> None:
-    config = TeamConfig(link_watch=(WATCH,))
-    tipc.require(config, "kernel")
-    with pytest.raises(TipcError, match="on the eBPF datapath"):
-        tipc.require(config, "ebpf")
-
-
 def test_what_cannot_be_followed_is_told_and_goes_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
