@@ -14,7 +14,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = Path(sysconfig.get_path("scripts"))
-TYPED = [name for name in ("src", "tests", "bench", "demo", "lab") if any((ROOT / name).rglob("*.py"))]
+TYPED = [
+    name for name in ("src", "tests", "bench", "demo", "docs", "lab") if any((ROOT / name).rglob("*.py"))
+]
 
 
 @pytest.mark.parametrize(

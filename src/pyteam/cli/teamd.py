@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import os
 import sys
 
 import pyteam
-from pyteam.config import ConfigError, Document
+from pyteam.config import ConfigError, Document, extensions, json_schema
 from pyteam.daemon import logs, pidfile
 from pyteam.daemon.arguments import Arguments, UsageError, help_text, parse
 from pyteam.errors import PyteamError
@@ -46,7 +47,11 @@ def _run(program: str, arguments: Arguments) -> int:
         case "help":
             from pyteam.engine.runners import RUNNERS
 
-            print(help_text(program, list(RUNNERS)))
+            print(help_text(program, [*RUNNERS, *extensions.names(extensions.RUNNERS)]))
+            return 0
+        case "schema":
+            extensions.load_all()
+            print(json.dumps(json_schema(), indent=2))
             return 0
         case "version":
             print(f"{program} {pyteam.__version__}")

@@ -35,6 +35,8 @@ class Kind:
 
     meaning: str
     unit: str = ""
+    #: As users write it, where no attribute can have that name.
+    key: str = ""
 
     def allowed(self) -> str:
         """What a user may write here."""

@@ -11,6 +11,7 @@ from dataclasses import MISSING, dataclass, fields, replace
 from functools import cache
 from typing import Any, Final, get_args
 
+from pyteam.config import extensions
 from pyteam.config.fields import Choice, InterfaceName, Kind, Words, quoted
 from pyteam.config.report import Path, Report, hint, show
 from pyteam.config.text import Unreadable
@@ -30,6 +31,8 @@ class Key:
     """One row of the table of keys."""
 
     name: str
+    #: Of the record: the same, where that can be a name in Python.
+    attribute: str
     kind: Kind
     default: Any
 
@@ -49,7 +52,8 @@ def table(record: type) -> Mapping[str, Key]:
         kind, of = item.type.__metadata__[0], item.type.__origin__  # type: ignore[union-attr]
         if isinstance(kind, Choice | Words):
             kind = replace(kind, words=_words(of))
-        rows[item.name] = Key(item.name, kind, default)
+        name = kind.key or item.name
+        rows[name] = Key(name, item.name, kind, default)
     return rows
 
 
@@ -87,9 +91,15 @@ class Variant(Kind):
     #: A sentence with the place ``{found}``.
     unknown: str
     default: str = ""
+    #: Of entry points, by which others add theirs; empty where they cannot.
+    group: str = ""
+
+    def records(self) -> tuple[type, ...]:
+        """Ours, and those of third parties that are in use."""
+        return (*self.of, *(found.record for found in extensions.loaded(self.group).values()))
 
     def by_name(self) -> dict[str, type]:
-        return {name: record for record in self.of for name in record_names(record)}
+        return {name: record for record in self.records() for name in record_names(record)}
 
     def allowed(self) -> str:
         return "an object"
@@ -97,11 +107,15 @@ class Variant(Kind):
     def decode(self, value: object, path: Path, report: Report) -> Any:
         if not isinstance(value, dict):
             return self.refuse(value, path, report)
-        records = self.by_name()
         name = value.get("name", self.default)
-        record = records.get(name) if isinstance(name, str) else None
+        try:
+            record = self._find(name)
+        except extensions.ExtensionError as error:
+            report.error((*path, "name"), str(error))
+            return None
         if record is not None:
             return read_record(record, {"name": name} | value, path, report, self.of)
+        records = [*self.by_name(), *(extensions.names(self.group) if self.group else ())]
         if "name" not in value:
             report.error(path, f"{self.nameless} Allowed: {quoted(records)}.")
         elif isinstance(name, str):
@@ -116,8 +130,16 @@ class Variant(Kind):
                 decode(row.kind, value[key], (*path, key), report)
         return None
 
+    def _find(self, name: object) -> type | None:
+        if not isinstance(name, str):
+            return None
+        record = self.by_name().get(name)
+        if record is None and self.group and (found := extensions.load(self.group, name)):
+            return found.record  # type: ignore[no-any-return]
+        return record
+
     def schema(self) -> dict[str, Any]:
-        return {"anyOf": [record_schema(record, self.default) for record in self.of]}
+        return {"anyOf": [record_schema(record, self.default) for record in self.records()]}
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -195,7 +217,7 @@ def read_record(
     known = {}
     for key, row in rows.items():
         if key in value:
-            known[key] = decode(row.kind, value[key], (*path, key), report)
+            known[row.attribute] = decode(row.kind, value[key], (*path, key), report)
         elif row.required:
             report.error(path, f'"{key}" is missing: {row.kind.meaning}. Allowed: {row.kind.allowed()}.')
     if len(report.problems) > errors:

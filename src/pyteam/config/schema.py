@@ -45,7 +45,8 @@ def manual() -> Iterator[ManualEntry]:
 def json_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of teamd.conf as it should be written.
 
-    Stricter than the reader, which converts some values; unknown keys are valid.
+    Stricter than the reader, which converts some values; unknown keys are valid. Runners and watches of
+    third parties are in it once they are in use (`extensions.load_all`).
     """
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -82,9 +83,9 @@ def _members(kind: Kind, path: str) -> Iterator[ManualEntry]:
             yield from _entries(section.of, f"{path}.PORT.")
         case OneOrMany(of=one):
             yield from _members(one, path)
-        case Variant(of=records):
+        case Variant():
             merged: dict[ManualEntry, tuple[str, ...]] = {}
-            for record in records:
+            for record in kind.records():
                 names = record_names(record)
                 for entry in _entries(record, f"{path}."):
                     if entry.path != f"{path}.name":

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
+from pyteam.config import extensions
 from pyteam.config.fields import (
     INT_MIN,
     Boolean,
@@ -108,6 +109,7 @@ _WATCHES = OneOrMany(
     of=Variant(
         meaning="One watch",
         of=(EthtoolWatch, ArpPingWatch, NsnaPingWatch, TipcWatch),
+        group=extensions.LINK_WATCHES,
         nameless="Failed to get link watch name.",
         unknown="No link_watch named {found} available.",
     ),
@@ -115,19 +117,21 @@ _WATCHES = OneOrMany(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Runner:
+class RunnerKeys:
+    """Keys that every runner has."""
+
     addr: Annotated[str | None, Text(meaning="ZeroMQ endpoint on which methods are served")] = None
 
 
 @dataclass(frozen=True, slots=True)
-class BasicRunner(_Runner):
+class BasicRunner(RunnerKeys):
     """A runner without keys of its own."""
 
     name: Annotated[BasicName, Choice(meaning=_RUNNER)] = "roundrobin"
 
 
 @dataclass(frozen=True, slots=True)
-class ActiveBackupRunner(_Runner):
+class ActiveBackupRunner(RunnerKeys):
     """One port carries the traffic, the others wait."""
 
     name: Annotated[Literal["activebackup"], Choice(meaning=_RUNNER)] = "activebackup"
@@ -212,7 +216,7 @@ DEFAULT_TX_HASH: tuple[Fragment, ...] = ("eth", "ipv4", "ipv6")
 
 
 @dataclass(frozen=True, slots=True)
-class LoadBalanceRunner(_Runner):
+class LoadBalanceRunner(RunnerKeys):
     """A hash of each packet chooses its port."""
 
     name: Annotated[Literal["loadbalance"], Choice(meaning=_RUNNER)] = "loadbalance"
@@ -224,7 +228,7 @@ class LoadBalanceRunner(_Runner):
 
 
 @dataclass(frozen=True, slots=True)
-class LacpRunner(_Runner):
+class LacpRunner(RunnerKeys):
     """802.1AX LACP decides which ports aggregate; a hash of each packet chooses among them."""
 
     name: Annotated[Literal["lacp"], Choice(meaning=_RUNNER)] = "lacp"
@@ -316,6 +320,9 @@ class PortConfig:
 class TeamConfig:
     """One team device. ``device`` is empty while nobody has named it."""
 
+    schema: Annotated[
+        str | None, Text(key="$schema", meaning="Where the JSON Schema is, for editors; not used here")
+    ] = None
     device: Annotated[str, InterfaceName(meaning="Name of the team device")] = ""
     debug_level: Annotated[
         int, Integer(meaning="The higher, the more is logged; the command line can only raise it")
@@ -334,6 +341,7 @@ class TeamConfig:
         RunnerConfig,
         Variant(
             of=(BasicRunner, ActiveBackupRunner, LoadBalanceRunner, LacpRunner),
+            group=extensions.RUNNERS,
             unknown="No runner named {found} available.",
             default="roundrobin",
             meaning=_RUNNER,

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from pyteam.errors import PyteamError
 
-Command = Literal["run", "help", "kill", "check", "version", "check-config"]
+Command = Literal["run", "help", "kill", "check", "version", "check-config", "schema"]
 
 
 class UsageError(PyteamError, ValueError):
@@ -66,6 +66,14 @@ _TABLE: Final = (
     _Option(
         "", "check-config", "", "Only check the configuration, exit with 0 or 1", "command", "check-config"
     ),
+    _Option(
+        "",
+        "schema",
+        "",
+        "Show the JSON Schema of the configuration",
+        "command",
+        "schema",
+    ),
     _Option("p", "pid-file", "FILE", "Keep the process id in FILE", "pid_file"),
     _Option("", "run-dir", "DIR", "Keep control socket and pid file in DIR", "run_dir"),
     _Option("g", "debug", "", "Log more; each one raises the level", "debug", _COUNT),
@@ -88,7 +96,7 @@ _DATAPATHS: Final = ("auto", "kernel", "ebpf")
 def parse(words: list[str]) -> Arguments:
     """Read the words after the program's name. Raises `UsageError`.
 
-    Of -h, -k, -e, -v and --check-config the last one wins; so of -U and -u.
+    Of -h, -k, -e, -v, --check-config and --schema the last one wins; so of -U and -u.
     """
     short = "".join(option.short + ":" * bool(option.metavar) for option in _TABLE if option.short)
     long = [option.long + "=" * bool(option.metavar) for option in _TABLE]
@@ -114,7 +122,7 @@ def _examined(given: dict[str, Any]) -> Arguments:
     """What was given by attribute, made sense of."""
     if given.get("datapath", "auto") not in _DATAPATHS:
         raise UsageError(f'--datapath: "{given["datapath"]}" is not one of {", ".join(_DATAPATHS)}')
-    if given.get("command") in ("help", "version"):
+    if given.get("command") in ("help", "version", "schema"):
         return Arguments(**given)
     if "dbus" in given:
         raise UsageError("D-Bus support is not compiled-in")

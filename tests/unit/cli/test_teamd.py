@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 import pyteam
 from pyteam.cli.teamd import main
+from pyteam.config import json_schema
 from pyteam.daemon import device
 from pyteam.engine.runners import RUNNERS
 
@@ -50,6 +52,12 @@ def test_help(teamd: Run) -> None:
     assert (code, err) == (0, "")
     assert out.startswith("teamd [options]\n    -h --help ")
     assert out.endswith(f"\nAvailable runners: {', '.join(RUNNERS)}\n")
+
+
+def test_schema(teamd: Run) -> None:
+    code, out, err = teamd("--schema")
+    assert (code, err) == (0, "")
+    assert json.loads(out) == json_schema()
 
 
 @pytest.mark.parametrize("command", ["-k", "-e"])

@@ -27,6 +27,7 @@ TYPED = [
     ({"device": "team0", "debug_level": 2}, TeamConfig(device="team0", debug_level=2)),
     ({"hwaddr": "02:0:00:aB:1:"}, TeamConfig(hwaddr=bytes.fromhex("020000ab0100"))),
     ({"link_watch_policy": "all"}, TeamConfig(link_watch_policy="all")),
+    ({"$schema": "teamd.schema.json"}, TeamConfig(schema="teamd.schema.json")),
     (
         {"ports": {"a": {"link_watch_policy": "all"}, "b": {}}},
         TeamConfig(ports={"a": PortConfig(link_watch_policy="all"), "b": PortConfig(link_watch_policy=None)}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyteam.config import LinkWatchConfig
+from pyteam.config import LinkWatchConfig, extensions
 from pyteam.engine.errors import UnsupportedError
 from pyteam.engine.linkwatch.arp_ping import ArpPing
 from pyteam.engine.linkwatch.base import LinkWatch
@@ -10,13 +10,17 @@ from pyteam.engine.linkwatch.ethtool import Ethtool
 from pyteam.engine.linkwatch.nsna_ping import NsnaPing
 from pyteam.engine.linkwatch.tipc import Tipc
 
-#: Third parties' are added by the daemon (entry points ``pyteam.link_watches``).
+#: Third parties' are not here; they are in use once a configuration has named them.
 LINK_WATCHES: dict[str, type[LinkWatch]] = {watch.name: watch for watch in (Ethtool, ArpPing, NsnaPing, Tipc)}
 
 
 def watch_class(config: LinkWatchConfig) -> type[LinkWatch]:
     """Raises `UnsupportedError` for one that this version cannot run."""
-    if config.name not in LINK_WATCHES:
+    # Whoever read the configuration has loaded it: there is no looking for anything here.
+    found = {**extensions.loaded(extensions.LINK_WATCHES), **LINK_WATCHES}.get(config.name)
+    if found is None:
         known = ", ".join(LINK_WATCHES)
         raise UnsupportedError(f'link_watch "{config.name}" is not implemented yet; use one of {known}')
-    return LINK_WATCHES[config.name]
+    if not (isinstance(found, type) and issubclass(found, LinkWatch)):
+        raise UnsupportedError(f'link_watch "{config.name}": {found!r} is no pyteam.extend.LinkWatch')
+    return found

@@ -20,6 +20,8 @@ class LinkWatch(ABC):
     """``up`` is the verdict; times are in seconds of the clock that `Team.handle` is given."""
 
     name: ClassVar[str]
+    #: The table of its keys, a dataclass. Read where a third party's is found; for ours see `pyteam.config`.
+    record: ClassVar[type]
     #: It judges more than the carrier, so the datapath must take its word (``user_linkup_enabled``).
     probes: ClassVar[bool] = False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyteam.config import RunnerConfig
+from pyteam.config import RunnerConfig, extensions
 from pyteam.engine.errors import UnsupportedError
 from pyteam.engine.runners.activebackup import ActiveBackup
 from pyteam.engine.runners.base import Runner
@@ -10,7 +10,7 @@ from pyteam.engine.runners.basic import Broadcast, Random, RoundRobin
 from pyteam.engine.runners.lacp import Lacp
 from pyteam.engine.runners.loadbalance import LoadBalance
 
-#: Third parties' are added by the daemon (entry points ``pyteam.runners``).
+#: Third parties' are not here; they are in use once a configuration has named them.
 RUNNERS: dict[str, type[Runner]] = {
     runner.name: runner for runner in (Broadcast, RoundRobin, Random, ActiveBackup, LoadBalance, Lacp)
 }
@@ -18,7 +18,11 @@ RUNNERS: dict[str, type[Runner]] = {
 
 def make_runner(config: RunnerConfig) -> Runner:
     """Raises `UnsupportedError` for one that this version cannot run."""
-    if config.name not in RUNNERS:
+    # Whoever read the configuration has loaded it: there is no looking for anything here.
+    found = {**extensions.loaded(extensions.RUNNERS), **RUNNERS}.get(config.name)
+    if found is None:
         known = ", ".join(RUNNERS)
         raise UnsupportedError(f'runner "{config.name}" is not implemented yet; use one of {known}')
-    return RUNNERS[config.name](config)
+    if not (isinstance(found, type) and issubclass(found, Runner)):
+        raise UnsupportedError(f'runner "{config.name}": {found!r} is no pyteam.extend.Runner')
+    return found(config)

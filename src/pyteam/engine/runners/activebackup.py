@@ -6,13 +6,11 @@ choice, even a bad one, lasts until then.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping, Sequence
 
 from pyteam.config import ActiveBackupRunner
 from pyteam.engine.port import Port
-from pyteam.engine.reconcile import ACTIVE_PORT, FAILOVER_ORDER
-from pyteam.engine.runners.base import Runner
+from pyteam.engine.runners.base import Runner, one_port
 from pyteam.engine.snapshot import Setting
 from pyteam.link import Link
 from pyteam.options import OptionKey, OptionValue
@@ -52,16 +50,8 @@ class ActiveBackup(Runner):
         return True
 
     def options(self, ports: Sequence[Port]) -> Mapping[OptionKey, OptionValue]:
-        options: dict[OptionKey, OptionValue] = {
-            OptionKey("enabled", port.ifindex): port.ifindex == self.active for port in ports
-        }
-        if self.active:
-            # While there is none, the datapath keeps the last: nobody takes its traffic.
-            options[ACTIVE_PORT] = self.active
         # The active port too: so the order is right before and after a switch.
-        order = [port.ifindex for port in sorted(ports, key=_rank, reverse=True)]
-        options[FAILOVER_ORDER] = struct.pack(f"={len(order)}I", *order)
-        return options
+        return one_port(self.active, ports, sorted(ports, key=_rank, reverse=True))
 
     def state(self, now: float, ports: Sequence[Port]) -> Mapping[str, Setting]:
         names = (port.name for port in ports if port.ifindex == self.active)

@@ -6,6 +6,7 @@ One that speaks a protocol with the other side also hears frames and has some to
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from pyteam.config import TeamConfig
 from pyteam.engine.desired import Actual
 from pyteam.engine.outcome import Ear, Frame, Message
 from pyteam.engine.port import Port
+from pyteam.engine.reconcile import ACTIVE_PORT, FAILOVER_ORDER
 from pyteam.engine.snapshot import Memory, Setting
 from pyteam.link import Link
 from pyteam.options import OptionKey, OptionValue
@@ -22,6 +24,8 @@ class Runner:
     """The trivial runner: the mode does everything."""
 
     name: ClassVar[str]
+    #: The table of its keys, a dataclass. Read where a third party's is found; for ours see `pyteam.config`.
+    record: ClassVar[type]
     #: The kernel's name of how packets are spread.
     mode: ClassVar[str]
     #: Announcements to peers and multicast joins, where the configuration does not say.
@@ -123,3 +127,18 @@ class Runner:
 
     def restore(self, now: float, memory: Memory) -> None:
         """What the one before had saved; before the first decision."""
+
+
+def one_port(active: int, ports: Sequence[Port], order: Sequence[Port]) -> dict[OptionKey, OptionValue]:
+    """What the mode ``activebackup`` takes: one port, by ifindex, and who comes next, best first.
+
+    The datapath follows ``order`` where a cable is cut, until there is a new decision.
+    """
+    options: dict[OptionKey, OptionValue] = {
+        OptionKey("enabled", port.ifindex): port.ifindex == active for port in ports
+    }
+    if active:
+        # While there is none, the datapath keeps the last: nobody takes its traffic.
+        options[ACTIVE_PORT] = active
+    options[FAILOVER_ORDER] = struct.pack(f"={len(order)}I", *(port.ifindex for port in order))
+    return options
