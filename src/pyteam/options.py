@@ -42,36 +42,103 @@ class OptionSpec:
     scope: Scope = Scope.TEAM
     mode: str = ""
     writable: bool = True
+    #: A phrase without a full stop.
+    meaning: str = ""
 
 
 OPTIONS: Final[dict[str, OptionSpec]] = {
     spec.name: spec
     for spec in (
-        OptionSpec("mode", Type.STRING),
-        OptionSpec("notify_peers_count", Type.U32),
-        OptionSpec("notify_peers_interval", Type.U32),
-        OptionSpec("mcast_rejoin_count", Type.U32),
-        OptionSpec("mcast_rejoin_interval", Type.U32),
-        OptionSpec("enabled", Type.BOOL, Scope.PORT),
-        OptionSpec("rx_enabled", Type.BOOL, Scope.PORT),
-        OptionSpec("tx_enabled", Type.BOOL, Scope.PORT),
-        OptionSpec("user_linkup", Type.BOOL, Scope.PORT),
-        OptionSpec("user_linkup_enabled", Type.BOOL, Scope.PORT),
-        OptionSpec("priority", Type.S32, Scope.PORT),
-        OptionSpec("queue_id", Type.U32, Scope.PORT),
-        OptionSpec("activeport", Type.U32, mode="activebackup"),
+        OptionSpec("mode", Type.STRING, meaning="How packets are spread; set while there are no ports"),
+        OptionSpec(
+            "notify_peers_count",
+            Type.U32,
+            meaning="Announcements to peers after a port is enabled or made active",
+        ),
+        OptionSpec("notify_peers_interval", Type.U32, meaning="Between two of them, in ms"),
+        OptionSpec(
+            "mcast_rejoin_count",
+            Type.U32,
+            meaning="IGMP and MLD joins after a port is enabled or made active",
+        ),
+        OptionSpec("mcast_rejoin_interval", Type.U32, meaning="Between two of them, in ms"),
+        OptionSpec(
+            "enabled", Type.BOOL, Scope.PORT, meaning="Whether the port takes part; both of the next two"
+        ),
+        OptionSpec("rx_enabled", Type.BOOL, Scope.PORT, meaning="Whether what comes in by it is the team's"),
+        OptionSpec("tx_enabled", Type.BOOL, Scope.PORT, meaning="Whether the team sends by it"),
+        OptionSpec("user_linkup", Type.BOOL, Scope.PORT, meaning="What link watches say of it"),
+        OptionSpec(
+            "user_linkup_enabled",
+            Type.BOOL,
+            Scope.PORT,
+            meaning="Whether that counts, rather than the carrier",
+        ),
+        OptionSpec("priority", Type.S32, Scope.PORT, meaning="Configured prio; higher is better"),
+        OptionSpec("queue_id", Type.U32, Scope.PORT, meaning="Transmit queue that the port serves alone"),
+        OptionSpec(
+            "activeport",
+            Type.U32,
+            mode="activebackup",
+            meaning="Index of the port that carries the traffic; 0: none",
+        ),
         # Ours: host-order u32 ifindexes, best first; where traffic goes, in the kernel and at once,
         # when the active port cannot carry it. The kernel driver does not have it.
-        OptionSpec("failover_order", Type.BINARY, mode="activebackup"),
-        OptionSpec("bpf_hash_func", Type.BINARY, mode="loadbalance"),
+        OptionSpec(
+            "failover_order",
+            Type.BINARY,
+            mode="activebackup",
+            meaning="Who comes next, best first: indexes, 4 bytes each; not on the kernel's driver",
+        ),
+        OptionSpec(
+            "bpf_hash_func",
+            Type.BINARY,
+            mode="loadbalance",
+            meaning="Hash function in classic BPF, 8 bytes an instruction",
+        ),
         # Ours: the name of a function, a zero byte, and the eBPF object file that has it. The kernel
         # driver does not have it. Setting one of the two functions takes the other away.
-        OptionSpec("ebpf_hash_func", Type.BINARY, mode="loadbalance"),
-        OptionSpec("lb_tx_method", Type.STRING, mode="loadbalance"),
-        OptionSpec("lb_tx_hash_to_port_mapping", Type.U32, Scope.ARRAY, "loadbalance"),
-        OptionSpec("lb_hash_stats", Type.BINARY, Scope.ARRAY, "loadbalance", writable=False),
-        OptionSpec("lb_port_stats", Type.BINARY, Scope.PORT, "loadbalance", writable=False),
-        OptionSpec("lb_stats_refresh_interval", Type.U32, mode="loadbalance"),
+        OptionSpec(
+            "ebpf_hash_func",
+            Type.BINARY,
+            mode="loadbalance",
+            meaning="Hash function in eBPF: name, zero byte, object file; not on the kernel's driver",
+        ),
+        OptionSpec(
+            "lb_tx_method",
+            Type.STRING,
+            mode="loadbalance",
+            meaning="hash, or hash_to_port_mapping: by the table",
+        ),
+        OptionSpec(
+            "lb_tx_hash_to_port_mapping",
+            Type.U32,
+            Scope.ARRAY,
+            "loadbalance",
+            meaning="The table: index of the port that sends what has this hash",
+        ),
+        OptionSpec(
+            "lb_hash_stats",
+            Type.BINARY,
+            Scope.ARRAY,
+            "loadbalance",
+            writable=False,
+            meaning="Bytes sent by hash, 8 bytes",
+        ),
+        OptionSpec(
+            "lb_port_stats",
+            Type.BINARY,
+            Scope.PORT,
+            "loadbalance",
+            writable=False,
+            meaning="Bytes sent by the port, 8 bytes",
+        ),
+        OptionSpec(
+            "lb_stats_refresh_interval",
+            Type.U32,
+            mode="loadbalance",
+            meaning="Between two readings of these counters, in tenths of a second; 0: none",
+        ),
     )
 }
 

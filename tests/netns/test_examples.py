@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pyteam.config import Document
+from pyteam.control.items import find, leaves
 from pyteam.engine.runners import RUNNERS
 from tests.netns.teams import host
 
@@ -27,6 +28,7 @@ def test_an_example_starts_and_ends(path: Path, tmp_path: Path) -> None:
         assert checked == (0, "", "")
         daemon = box.start("-f", str(path)).ready()
         assert sorted(box.ports()) == ["eth1", "eth2"]
+        assert [path for path, _ in leaves(box.state()) if find(path) is None] == []
         assert daemon.end() == 0
         box.leaves_nothing()
         assert box.looks("eth1", "eth2") == before

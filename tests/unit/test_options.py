@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyteam.options import OptionValue, Type, fits, parse_value, show_value
+from pyteam.options import OPTIONS, OptionSpec, OptionValue, Type, fits, parse_value, show_value
 
 
 @pytest.mark.parametrize(
@@ -79,3 +79,9 @@ def test_values_that_fit(type_: Type) -> None:
 def test_a_truth_is_no_number() -> None:
     assert not fits(True, Type.U32)
     assert not fits(1, Type.BOOL)
+
+
+@pytest.mark.parametrize("spec", OPTIONS.values(), ids=OPTIONS)
+def test_every_option_has_a_meaning_that_fits_a_sentence(spec: OptionSpec) -> None:
+    assert spec.meaning
+    assert not spec.meaning.endswith(".")

@@ -136,28 +136,42 @@ class Command(NamedTuple):
     words: tuple[str, ...]
     parameters: tuple[str, ...]
     run: Callable[[Client, Options, Arguments], str]
+    #: A phrase without a full stop, for the manual and completion.
+    help: str
 
 
 #: The order decides which command an abbreviation means.
 COMMANDS: Final = (
-    Command(("config", "dump"), (), _config_dump),
-    Command(("config", "dump", "noports"), (), _config_dump_noports),
-    Command(("config", "dump", "actual"), (), _config_dump_actual),
-    Command(("config", "reload"), (), _config_reload),
-    Command(("config", "replace"), ("FILE",), _config_replace),
-    Command(("config", "diff"), (), _config_diff),
-    Command(("config", "diff"), ("FILE",), _config_diff),
-    Command(("state",), (), _state_view),
-    Command(("state", "dump"), (), _state_dump),
-    Command(("state", "view"), (), _state_view),
-    Command(("state", "item", "get"), ("ITEMPATH",), _state_item_get),
-    Command(("state", "item", "set"), ("ITEMPATH", "VALUE"), _state_item_set),
-    Command(("lacp",), (), _lacp),
-    Command(("port", "add"), ("PORTDEV",), _port_add),
-    Command(("port", "remove"), ("PORTDEV",), _port_remove),
-    Command(("port", "present"), ("PORTDEV",), _port_present),
-    Command(("port", "config", "update"), ("PORTDEV", "PORTCONFIG"), _port_config_update),
-    Command(("port", "config", "dump"), ("PORTDEV",), _port_config_dump),
+    Command(("config", "dump"), (), _config_dump, "The configuration with its defaults, as JSON"),
+    Command(("config", "dump", "noports"), (), _config_dump_noports, "The same without the ports"),
+    Command(
+        ("config", "dump", "actual"), (), _config_dump_actual, "The same with the ports that there are now"
+    ),
+    Command(("config", "reload"), (), _config_reload, "Read the file anew; the team keeps running"),
+    Command(
+        ("config", "replace"),
+        ("FILE",),
+        _config_replace,
+        "Take this configuration instead; the team keeps running",
+    ),
+    Command(("config", "diff"), (), _config_diff, "What a reload would change"),
+    Command(("config", "diff"), ("FILE",), _config_diff, "What this configuration would change"),
+    Command(("state",), (), _state_view, "The state, for people; -v shows all of it"),
+    Command(("state", "dump"), (), _state_dump, "The state, as JSON"),
+    Command(("state", "view"), (), _state_view, "The state, for people; -v shows all of it"),
+    Command(("state", "item", "get"), ("ITEMPATH",), _state_item_get, "One value of the state"),
+    Command(("state", "item", "set"), ("ITEMPATH", "VALUE"), _state_item_set, "Change a value of the state"),
+    Command(("lacp",), (), _lacp, "What LACP makes of each port, and why not"),
+    Command(("port", "add"), ("PORTDEV",), _port_add, "Make an interface a port; it must be down"),
+    Command(("port", "remove"), ("PORTDEV",), _port_remove, "Release a port"),
+    Command(("port", "present"), ("PORTDEV",), _port_present, "Exit with 0 if it is a port, else with 1"),
+    Command(
+        ("port", "config", "update"),
+        ("PORTDEV", "PORTCONFIG"),
+        _port_config_update,
+        "Replace its configuration (JSON)",
+    ),
+    Command(("port", "config", "dump"), ("PORTDEV",), _port_config_dump, "Its configuration, as JSON"),
 )
 
 

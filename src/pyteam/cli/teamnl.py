@@ -194,15 +194,21 @@ class Command(NamedTuple):
     name: str
     parameters: str
     run: Callable[[Request], Output]
+    #: A phrase without a full stop, for the manual and completion.
+    help: str
 
 
 #: The order decides which command an abbreviation means.
 COMMANDS: Final = (
-    Command("ports", "", _ports),
-    Command("options", "", _options),
-    Command("getoption", "OPT_NAME", _getoption),
-    Command("setoption", "OPT_NAME OPT_VALUE", _setoption),
-    Command("monitor", "OPT_STYLE", _monitor),
+    Command("ports", "", _ports, "The ports, newest first"),
+    Command("options", "", _options, "Every option with its value, newest first"),
+    Command("getoption", "OPT_NAME", _getoption, "The value of one option"),
+    Command(
+        "setoption", "OPT_NAME OPT_VALUE", _setoption, "Set an option; a negative number needs -- before it"
+    ),
+    Command(
+        "monitor", "OPT_STYLE", _monitor, "Show changes until interrupted; all: beside what did not change"
+    ),
 )
 
 
