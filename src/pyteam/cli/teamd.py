@@ -9,6 +9,7 @@ import os
 import sys
 
 import pyteam
+from pyteam.cli import terminal
 from pyteam.config import ConfigError, Document, extensions, json_schema
 from pyteam.daemon import logs, pidfile
 from pyteam.daemon.arguments import Arguments, UsageError, help_text, parse
@@ -21,6 +22,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run with these words (default: the process's). Returns the exit code: 0, 1 or 2 (docs/teamd.md)."""
     words = sys.argv if argv is None else argv
     program = os.path.basename(words[0])
+    if words[1:2] == [terminal.ASK]:
+        from pyteam.cli import completion
+
+        return completion.main("teamd", words[2:])
     # Whatever goes wrong before the daemon has its own log belongs on the terminal.
     logs.start("stderr", program)
     # Nothing is garbage yet, and looking for it takes a tenth of the time until the first answer.

@@ -177,8 +177,13 @@ COMMANDS: Final = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code: 0, or 1 with the reason on stderr. ``argv`` is without the program's name."""
+    words = sys.argv[1:] if argv is None else argv
+    if words and words[0] == terminal.ASK:
+        from pyteam.cli import completion
+
+        return completion.main("teamdctl", words[1:])
     try:
-        return terminal.finish(_run(sys.argv[1:] if argv is None else argv), help_text)
+        return terminal.finish(_run(words), help_text)
     except KeyboardInterrupt:
         return 1
 

@@ -214,7 +214,12 @@ COMMANDS: Final = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code: 0, or 1 with the reason on stderr. ``argv`` is without the program's name."""
-    lines = _run(sys.argv[1:] if argv is None else argv)
+    words = sys.argv[1:] if argv is None else argv
+    if words and words[0] == terminal.ASK:
+        from pyteam.cli import completion
+
+        return completion.main("teamnl", words[1:])
+    lines = _run(words)
     try:
         return terminal.finish((f"{line}\n" for line in lines), help_text)
     except OSError as error:

@@ -10,7 +10,10 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+#: The first word with which a shell asks what may be typed; see `completion`.
+ASK: Final = "--complete"
 
 
 class Failure(Exception):

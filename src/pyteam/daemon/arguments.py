@@ -55,7 +55,7 @@ class _Option(NamedTuple):
 
 
 _COUNT: Final = object()
-_TABLE: Final = (
+TABLE: Final = (
     _Option("h", "help", "", "Show this help", "command", "help"),
     _Option("d", "daemonize", "", "Run in the background", "daemonize"),
     _Option("k", "kill", "", "Stop the running daemon of this team and wait for it", "command", "kill"),
@@ -98,16 +98,16 @@ def parse(words: list[str]) -> Arguments:
 
     Of -h, -k, -e, -v, --check-config and --schema the last one wins; so of -U and -u.
     """
-    short = "".join(option.short + ":" * bool(option.metavar) for option in _TABLE if option.short)
-    long = [option.long + "=" * bool(option.metavar) for option in _TABLE]
+    short = "".join(option.short + ":" * bool(option.metavar) for option in TABLE if option.short)
+    long = [option.long + "=" * bool(option.metavar) for option in TABLE]
     try:
         pairs, rest = getopt.gnu_getopt(words, short, long)
     except getopt.GetoptError as error:
         raise UsageError(f"{error.msg} (teamd --help lists the options)") from None
     if rest:
         raise UsageError(f'Too many arguments: the first is "{rest[0]}"')
-    by_flag = {f"-{option.short}": option for option in _TABLE if option.short}
-    by_flag |= {f"--{option.long}": option for option in _TABLE}
+    by_flag = {f"-{option.short}": option for option in TABLE if option.short}
+    by_flag |= {f"--{option.long}": option for option in TABLE}
     given: dict[str, Any] = {}
     for flag, text in pairs:
         option = by_flag[flag]
@@ -147,7 +147,7 @@ def _examined(given: dict[str, Any]) -> Arguments:
 def help_text(program: str, runners: list[str]) -> str:
     """What --help prints."""
     lines = [f"{program} [options]"]
-    for option in _TABLE:
+    for option in TABLE:
         flags = f"-{option.short} " if option.short else "   "
         argument = f"={option.metavar}" if option.metavar else ""
         lines.append(f"    {flags}--{option.long + argument:<24} {option.meaning}")
