@@ -12,14 +12,14 @@ OBJECTS := $(addprefix src/pyteam/datapath/,ebpf/team.bpf.o kernel/guard.bpf.o r
 STAMP  := .venv/installed-$(shell cat pyproject.toml constraints.txt setup.py | sha256sum | cut -c1-16)
 
 # What building, the demo and the tests call; bench adds what it compares with.
-PACKAGES       := clang llvm libbpf-dev libbpf1 iproute2 iputils-ping ethtool tcpdump procps libteam-utils python3 python3-venv zsh fish
+PACKAGES       := clang llvm libbpf-dev libbpf1 iproute2 iputils-ping ethtool tcpdump procps libteam-utils python3 python3-venv zsh fish groff-base mandoc
 BENCH_PACKAGES := openvswitch-switch iperf3
 LAB_PACKAGES   := qemu-system-x86 busybox-static kmod
 
 # Tests to run: a floor (make test FLOOR=unit) or, without it, all of them, cheapest first.
 FLOOR :=
 
-.PHONY: help setup demo test bench lab lab-shell bench-lab lint fmt clean packages bench-packages lab-packages
+.PHONY: help setup demo test bench lab lab-shell bench-lab man lint fmt clean packages bench-packages lab-packages
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -43,6 +43,9 @@ lab-shell: setup lab-packages ## a prompt in the kernel of the lab
 
 bench-lab: setup lab-packages ## on the kernel of the lab: our datapaths, the original, bonding
 	@$(PYTHON) -m lab.bench
+
+man: $(STAMP) ## manual pages and JSON Schema, into build/
+	@$(PYTHON) -m manual build
 
 lint: setup ## ruff, mypy --strict, import contract
 	@$(PYTHON) -m pytest tests/test_linters.py

@@ -14,9 +14,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = Path(sysconfig.get_path("scripts"))
-TYPED = [
-    name for name in ("src", "tests", "bench", "demo", "docs", "lab") if any((ROOT / name).rglob("*.py"))
-]
+CODE = ("src", "tests", "bench", "demo", "docs", "lab", "manual")
+TYPED = [name for name in CODE if any((ROOT / name).rglob("*.py"))]
 
 
 @pytest.mark.parametrize(
