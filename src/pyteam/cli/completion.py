@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from pyteam.cli.programs import PROGRAMS, Command, Program
 from pyteam.cli.terminal import Option
 from pyteam.client import Client, ClientError
-from pyteam.control.items import find, leaves
+from pyteam.control.items import BOOL, find, leaves
 from pyteam.control.protocol import run_directory
 
 #: Answers to be looked for by the shell.
@@ -204,7 +204,10 @@ def _items(words: Sequence[str], line: Line) -> Iterator[tuple[str, str]]:
 
 
 def _values(words: Sequence[str], line: Line) -> Candidates:
-    return _ports((), line) if words[-1] == "runner.active_port" else ()
+    if words[-1] == "runner.active_port":
+        return _ports((), line)
+    item = find(words[-1])
+    return [("true", ""), ("false", "")] if item is not None and item.type == BOOL else ()
 
 
 def _options(words: Sequence[str], line: Line) -> Candidates:

@@ -73,6 +73,7 @@ def offered(line: str) -> list[str]:
         ("teamdctl team0 state item set ", "runner.active_port setup.debug_level"),
         ("teamdctl team0 state item set runner.active_port ", "p0"),
         ("teamdctl team0 state item set setup.debug_level ", ""),
+        ("teamdctl team0 state item set runner.fast_rate ", "true false"),
         ("teamdctl team0 port add ", "p1 p2 lone0"),
         ("teamdctl team0 port remove ", "p0"),
         ("teamdctl team0 port config update ", "p0 p1 p2 lone0"),
