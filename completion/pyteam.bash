@@ -13,4 +13,4 @@ _pyteam() {
     esac
 }
 
-complete -F _pyteam teamd teamdctl teamnl
+complete -F _pyteam teamd teamdctl teamnl bond2team team2bond pyteam

@@ -17,6 +17,6 @@ function __pyteam_complete
     end
 end
 
-for program in teamd teamdctl teamnl
+for program in teamd teamdctl teamnl bond2team team2bond pyteam
     complete -c $program -f -a '(__pyteam_complete)'
 end

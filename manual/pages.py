@@ -13,6 +13,7 @@ from typing import Final
 from manual.markdown import Block, Code, Heading, Paragraph, parse, section
 from manual.roff import Page
 from manual.tables import TABLES
+from pyteam.cli import bond2team
 
 _TEXTS: Final = Path(__file__).parent / "text"
 _DOCS: Final = Path(__file__).parent.parent / "docs"
@@ -39,4 +40,6 @@ def _place(words: str) -> Sequence[Block]:
         return section(parse((_DOCS / file).read_text(encoding="utf-8")), title)
     if kind == "example":
         return [Code(tuple((_DOCS / f"examples/{rest}.conf").read_text(encoding="utf-8").splitlines()))]
+    if kind == "examples":
+        return [Code(tuple(bond2team.EXAMPLES.splitlines()))]
     return [TABLES[kind](rest)]

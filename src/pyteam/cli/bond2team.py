@@ -76,7 +76,12 @@ Without any file:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code: 0, or 1 with the reasons on stderr. ``argv`` is without the program's name."""
-    return terminal.finish(_run(sys.argv[1:] if argv is None else argv), help_text)
+    words = sys.argv[1:] if argv is None else argv
+    if words and words[0] == terminal.ASK:
+        from pyteam.cli import completion
+
+        return completion.main("bond2team", words[1:])
+    return terminal.finish(_run(words), help_text)
 
 
 def help_text() -> str:

@@ -216,6 +216,16 @@ def _options(words: Sequence[str], line: Line) -> Candidates:
     return [(row.name, row.meaning) for row in OPTIONS.values() if row.writable or "setoption" not in words]
 
 
+def _forms(words: Sequence[str], line: Line) -> Candidates:
+    from pyteam.config.bonding import forms
+
+    return [(form, "") for form in dict.fromkeys((*forms.WRITABLE, *forms.READABLE))]
+
+
+def _interfaces(words: Sequence[str], line: Line) -> Candidates:
+    return [(name, "interface") for _, name in socket.if_nameindex()]
+
+
 def _state(line: Line) -> Mapping[str, object]:
     try:
         with Client(line.team, line.run_dir, timeout=_PATIENCE) as client:
@@ -248,6 +258,9 @@ _SOURCES: Final[Mapping[str, Callable[[Sequence[str], Line], Candidates]]] = {
     "OPT_STYLE": _words_of("changed", "all"),
     "NAME": _words_of("auto", "kernel", "ebpf"),
     "OUTPUT": _words_of("stdout", "stderr", "syslog"),
+    "FORM": _forms,
+    "IFACE": _interfaces,
+    "IFACE|FILE": _words_of(FILES),
     "FILE": _words_of(FILES),
     "DIR": _words_of(DIRECTORIES),
 }

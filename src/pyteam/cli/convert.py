@@ -65,6 +65,10 @@ def team2bond(argv: Sequence[str] | None = None) -> int:
     """``team2bond``. The exit code: 0, or 1 with the reasons on stderr."""
     defaults = Options(source="teamd", to="iproute2")
     words = sys.argv[1:] if argv is None else argv
+    if words and words[0] == terminal.ASK:
+        from pyteam.cli import completion
+
+        return completion.main("team2bond", words[1:])
     return _run("team2bond", "team2bond [options] FILE|-", TEAM2BOND, defaults, words)
 
 

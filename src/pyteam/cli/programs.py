@@ -45,9 +45,31 @@ def _teamnl() -> Program:
     return Program(teamnl.OPTIONS, tuple(commands), "TEAM")
 
 
+def _bond2team() -> Program:
+    from pyteam.cli import bond2team
+
+    return Program(bond2team.OPTIONS)
+
+
+def _team2bond() -> Program:
+    from pyteam.cli import convert
+
+    return Program(convert.TEAM2BOND, subject="FILE")
+
+
+def _pyteam() -> Program:
+    from pyteam.cli import convert, pyteam
+
+    commands = (Command((name,), ("FILE",), row.help) for name, row in pyteam.COMMANDS.items())
+    return Program(convert.CONVERT, tuple(commands))
+
+
 #: Each imports what it shows: only one is needed at a time.
 PROGRAMS: Final[Mapping[str, Callable[[], Program]]] = {
     "teamd": _teamd,
     "teamdctl": _teamdctl,
     "teamnl": _teamnl,
+    "bond2team": _bond2team,
+    "team2bond": _team2bond,
+    "pyteam": _pyteam,
 }

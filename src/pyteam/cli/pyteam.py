@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import pyteam
+from pyteam.cli import terminal
 from pyteam.cli.convert import convert
 
 
@@ -23,6 +24,10 @@ COMMANDS: Final[Mapping[str, Command]] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code: the subcommand's; 1 when there is none. ``argv`` is without the program's name."""
     words = sys.argv[1:] if argv is None else argv
+    if words and words[0] == terminal.ASK:
+        from pyteam.cli import completion
+
+        return completion.main("pyteam", words[1:])
     command = COMMANDS.get(words[0]) if words else None
     if command:
         return command.run(words[1:])

@@ -101,6 +101,12 @@ def offered(line: str) -> list[str]:
         ("teamd -t t", "team0"),
         ("teamd -k ", ""),
         ("teamd ", ""),
+        ("bond2team --master ", ":files"),
+        ("bond2team --rename p", "p0 p1 p2"),
+        ("team2bond --output n", "networkd nmcli netplan"),
+        ("team2bond ", ":files"),
+        ("pyteam ", "convert"),
+        ("pyteam convert ", ":files"),
     ],
 )
 def test_candidates(there: Path, line: str, candidates: str) -> None:
