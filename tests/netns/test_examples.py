@@ -1,4 +1,4 @@
-"""Every example of docs/examples that this datapath can run, started once."""
+"""Every example of docs/examples that can run here, started once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pyteam.engine.runners import RUNNERS
 from tests.netns.teams import host
 
 EXAMPLES = sorted((Path(__file__).parent.parent.parent / "docs/examples").glob("*.conf"))
-#: Needs TIPC, and with it the kernel's driver.
+#: Needs TIPC in the kernel.
 ELSEWHERE = "activebackup-tipc"
 
 
