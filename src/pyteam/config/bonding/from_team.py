@@ -86,6 +86,7 @@ KEYS: Final[Mapping[str, tuple[str | None, str]]] = {
     "ports.PORT.link_watch_policy": (None, "bonding has one policy for all members"),
     "datapath": (None, "it is about pyteam"),
     "receiver": (None, "it is about pyteam"),
+    "$schema": ("", "it is for editors"),
 }
 _BASIC_MODES: Final[Mapping[str, Mode]] = {
     "broadcast": "broadcast",
