@@ -86,7 +86,9 @@ class Conformance:
         assert not actual.carrier_is_set
 
     def test_links_are_all_there_are(self, bench: Bench) -> None:
-        a = bench.index(bench.plug())
+        name = bench.plug()
+        a = bench.index(name)
+        bench.datapath.follow({name, "lo"})
         found = {link.ifindex: link for link in bench.datapath.links()}
         assert {a, bench.datapath.ifindex, bench.index("lo")} <= found.keys()
         assert found[bench.index("lo")].loopback
@@ -357,6 +359,7 @@ class Conformance:
 
     def test_interfaces_that_are_no_ports_are_seen_too(self, bench: Bench) -> None:
         name = bench.plug()
+        bench.datapath.follow({name})
         wait_for_link(bench, name, lambda link: not link.member)
         bench.rename(name, "renamed0")
         wait_for_link(bench, "renamed0", lambda link: not link.up)

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Final
 
@@ -80,6 +80,9 @@ class RxBalancedDatapath:
 
     def links(self) -> Sequence[Link]:
         return self._inner.links()
+
+    def follow(self, names: Set[str]) -> None:
+        self._inner.follow(names)
 
     def actual(self) -> Actual:
         return self._inner.actual()

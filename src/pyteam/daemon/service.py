@@ -139,6 +139,7 @@ class TeamService:
     def start(self, loop: Loop) -> None:
         """Show the engine what there is, make it so, and watch from here on."""
         self._loop = loop
+        self._datapath.follow(self.team.names())
         self.handle([LinkSeen(link) for link in self._datapath.links()])
         self.handle([TimePassed()])
         self._starting = False
@@ -421,6 +422,7 @@ class TeamService:
             # First: what was heard before a question is no answer to it.
             self._wire.listen(self.team.ears())
             self._tipc.follow(self.team.tipc_bearers())
+            self._datapath.follow(self.team.names())
             self._follow({*self._datapath.files(), *self._wire.files(), *self._tipc.files()})
             if self._keeper is not None and self._next_save is None:
                 self._next_save = self._loop.call_later(PATIENCE, partial(self._guard, self._save))

@@ -19,7 +19,7 @@ the transport's own), whose errno is the kernel's.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Final, Protocol
 
 from pyteam.engine.desired import Actual
@@ -59,7 +59,11 @@ class Datapath(Protocol):
         """The same by name."""
 
     def links(self) -> Sequence[Link]:
-        """Every interface of the namespace, the team device and its ports among them."""
+        """Every interface of the namespace, the team device and its ports among them; where many teams
+        share what they hear, those that concern this one."""
+
+    def follow(self, names: Set[str]) -> None:
+        """Interfaces of these names concern it, whether they exist or not."""
 
     def actual(self) -> Actual:
         """The whole state of the device: read now, or since `links` kept true by events and commands."""

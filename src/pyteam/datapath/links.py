@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Collection, Set
 
 from pyteam.netlink.monitor import Change, LinkMonitor
 from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl
@@ -45,6 +46,17 @@ class Links:
         found = self._rtnl.links()
         self.known = {info.ifindex: info for info in found}
         return found
+
+    def read_some(self, ifindexes: Collection[int]) -> dict[int, LinkInfo]:
+        """Those of them that there are now."""
+        return {info.ifindex: info for info in self.read_all() if info.ifindex in ifindexes}
+
+    def read_mine(self) -> list[LinkInfo]:
+        """The interfaces that may matter, now: here all of them."""
+        return self.read_all()
+
+    def follow(self, names: Set[str]) -> None:
+        """Interfaces of these names matter, whether there are any or not."""
 
     def read_ports(self, team: int) -> list[LinkInfo]:
         """The interfaces whose master the team device is now."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Final
 
 from pyteam.datapath import simulated_spread as spread
@@ -75,6 +75,9 @@ class SimulatedDatapath:
 
     def find(self, name: str) -> Link:
         return self.link(self.world.find(name).ifindex)
+
+    def follow(self, names: Set[str]) -> None:
+        """Everything is told of."""
 
     def links(self) -> Sequence[Link]:
         return [self.link(interface.ifindex) for interface in self.world.interfaces()]

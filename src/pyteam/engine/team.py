@@ -228,6 +228,10 @@ class Team:
                     )
         return ears
 
+    def names(self) -> frozenset[str]:
+        """Of interfaces that are ports, or are to be."""
+        return frozenset(self._ports)
+
     def tipc_bearers(self) -> frozenset[str]:
         """Whose links are to be told of (`TipcLinkSeen`); after each change, every link that is up."""
         return frozenset(bearer for port in self._joined() for bearer in port.tipc_bearers())
@@ -415,6 +419,7 @@ class Team:
             self._farewell = tuple(old.frames())
             self._carrier_is_set = self._carrier_is_set or old.carrier() is not None
             self._runner = make_runner(config.runner)
+            self._runner.separates = old.separates
             self._by_hand = ByHand(self._settings, self._by_ifindex, self._runner)
             self._passing = (
                 {port.ifindex for port in self._joined()} if self._runner.mode != old.mode else set()

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl
+from pyteam.datapath.links import Links
+from pyteam.netlink.rtnl import Address, LinkInfo, NetlinkError, Rtnl
 from pyteam.netlink.stacked import stacked_on
 from pyteam.options import OptionKey, OptionValue
 
@@ -48,8 +49,9 @@ class Burst:
 class Announcer:
     """The two bursts of one team device (options ``notify_peers_*`` and ``mcast_rejoin_*``)."""
 
-    def __init__(self, rtnl: Rtnl, team: int) -> None:
+    def __init__(self, rtnl: Rtnl, links: Links, team: int) -> None:
         self._rtnl = rtnl
+        self._links = links
         self._team = team
         self.notify_peers = Burst(self._notify_peers)
         self.mcast_rejoin = Burst(self._mcast_rejoin)
@@ -76,19 +78,24 @@ class Announcer:
 
     def _speakers(self) -> Iterator[LinkInfo]:
         """The team device and all that is on top of it, as far as it is up."""
-        links = self._rtnl.links()
+        links = self._links.read_all()
         concerned = {self._team, *(link.ifindex for link in stacked_on(links, self._team))}
         return (link for link in links if link.up and link.ifindex in concerned)
+
+    def _addresses(self, link: LinkInfo) -> list[Address]:
+        # It may be gone meanwhile: then there is nobody to speak for.
+        with contextlib.suppress(NetlinkError):
+            return self._rtnl.addresses(link.ifindex)
+        return []
 
     def _notify_peers(self) -> None:
         # Imported when first needed, which is after the daemon has answered: a start has 300 ms.
         from pyteam.frames import announce
 
-        addresses = self._rtnl.addresses()
         for link in self._speakers():
             frames = []
-            for address in addresses:
-                if address.ifindex != link.ifindex or address.flags & _UNUSABLE:
+            for address in self._addresses(link):
+                if address.flags & _UNUSABLE:
                     continue
                 if address.family == socket.AF_INET:
                     frames.append(announce.gratuitous_arp(link.address, address.address))
@@ -100,10 +107,9 @@ class Announcer:
         from pyteam.frames import announce
         from pyteam.netlink.multicast import read_groups
 
-        addresses = self._rtnl.addresses()
         for link in self._speakers():
             groups = read_groups(link.ifindex)
-            own = [address for address in addresses if address.ifindex == link.ifindex]
+            own = self._addresses(link)
             ipv4 = next((a.address for a in own if a.family == socket.AF_INET), bytes(4))
             local = next(
                 (a.address for a in own if a.family == socket.AF_INET6 and a.scope == _LINK_SCOPE), bytes(16)

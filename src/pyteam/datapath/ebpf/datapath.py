@@ -11,7 +11,7 @@ import errno
 import logging
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import ExitStack
 from typing import Final
 
@@ -24,6 +24,7 @@ from pyteam.datapath.ebpf.receivers import Receiver
 from pyteam.datapath.ebpf.receivers.veth import VethReceiver
 from pyteam.datapath.ebpf.record import PortRecord, Record
 from pyteam.datapath.ebpf.shared import MAX_PORTS
+from pyteam.datapath.hub import LinkHub
 from pyteam.datapath.interface import DatapathError
 from pyteam.datapath.links import Links
 from pyteam.datapath.owner import Ownership
@@ -49,34 +50,42 @@ class EbpfDatapath:
     kind = "ebpf"
     separates = True
 
-    def __init__(self, rtnl: Rtnl, owner: Ownership, receiver: Receiver) -> None:
+    def __init__(self, rtnl: Rtnl, owner: Ownership, receiver: Receiver, hub: LinkHub | None) -> None:
+        """Not to be called. ``rtnl`` is closed with it, unless it is the hub's."""
         self._rtnl = rtnl
+        self._hub = hub
         self._owner = owner
         self._receiver = receiver
         self.ifindex = receiver.ifindex
         self._hooks: Hooks | None = None
         self._record = Record()
         self._options = Options(self._record)
-        self._announcer = Announcer(rtnl, self.ifindex)
-        self._links = Links(rtnl)
+        self._links = hub.links() if hub else Links(rtnl)
+        self._links.read(self.ifindex)
+        self._announcer = Announcer(rtnl, self._links, self.ifindex)
         self._meter = Meter()
+        #: More is about to be set: all of it is applied in one go.
+        self._held = False
 
     @classmethod
-    def create(cls, name: str) -> EbpfDatapath:
-        """A new device. EEXIST: the name is taken. EPERM, EOPNOTSUPP: see `requirements`."""
+    def create(cls, name: str, hub: LinkHub | None = None) -> EbpfDatapath:
+        """A new device; ``hub``: where many share one.
+
+        EEXIST: the name is taken. EPERM, EOPNOTSUPP: see `requirements`.
+        """
         requirements.check()
         with ExitStack() as undo:
             owner = Ownership(name)
             undo.callback(owner.release)
-            rtnl = undo.enter_context(Rtnl())
+            rtnl = hub.rtnl if hub else undo.enter_context(Rtnl())
             receiver = VethReceiver.create(rtnl, name)
             undo.callback(receiver.delete)
-            datapath = cls(rtnl, owner, receiver)
+            datapath = cls(rtnl, owner, receiver, hub)
             undo.pop_all()
         return datapath
 
     @classmethod
-    def adopt(cls, name: str) -> EbpfDatapath:
+    def adopt(cls, name: str, hub: LinkHub | None = None) -> EbpfDatapath:
         """A device that another process left, with its ports and its traffic.
 
         ENODEV: there is none. EINVAL: not a team device of ours. EBUSY: its owner lives.
@@ -85,11 +94,11 @@ class EbpfDatapath:
         with ExitStack() as undo:
             owner = Ownership(name)
             undo.callback(owner.release)
-            rtnl = undo.enter_context(Rtnl())
+            rtnl = hub.rtnl if hub else undo.enter_context(Rtnl())
             receiver = VethReceiver.find(rtnl, name)
             if receiver is None:
                 raise DatapathError(errno.EINVAL, f"{name} exists and is not a team device")
-            datapath = cls(rtnl, owner, receiver)
+            datapath = cls(rtnl, owner, receiver, hub)
             undo.pop_all()
         try:
             datapath._inherit()
@@ -135,7 +144,10 @@ class EbpfDatapath:
         return self._to_link(self._links.find(name))
 
     def links(self) -> Sequence[Link]:
-        return [self._to_link(info) for info in self._links.read_all()]
+        return [self._to_link(info) for info in self._links.read_mine()]
+
+    def follow(self, names: Set[str]) -> None:
+        self._links.follow(names)
 
     def _to_link(self, info: LinkInfo) -> Link:
         port = self._record.ports.get(info.ifindex)
@@ -149,7 +161,7 @@ class EbpfDatapath:
         )
 
     def actual(self) -> Actual:
-        record, links = self._record, {info.ifindex: info for info in self._links.read_all()}
+        record, links = self._record, self._links.read_some({self.ifindex, *self._record.ports})
         # A port that is there, and off which somebody took our program, is none: it is to be added again.
         taken_off = [i for i in record.ports if i in links and not self._need_hooks().on_port(i)]
         known = [ifindex for ifindex in (self.ifindex, *record.ports) if ifindex in links]
@@ -245,8 +257,13 @@ class EbpfDatapath:
         self._apply()
 
     def set_options(self, options: Sequence[tuple[OptionKey, OptionValue]]) -> None:
-        for key, value in options:
-            self.set_option(key, value)
+        self._held = True
+        try:
+            for key, value in options:
+                self.set_option(key, value)
+        finally:
+            self._held = False
+            self._apply()
 
     def set_address(self, ifindex: int, address: bytes) -> None:
         change_address(self._rtnl, self._links.read(ifindex), address)
@@ -289,7 +306,7 @@ class EbpfDatapath:
 
     def _apply(self) -> None:
         """Derive the programs' state, and the carrier, from the options."""
-        if self._hooks is None:
+        if self._hooks is None or self._held:
             return
         shared = self._hooks.shared
         receivers, spare = self._options.receivers(), self._options.spare
@@ -416,7 +433,8 @@ class EbpfDatapath:
             self._hooks = None
         self._links.close()
         self._owner.release()
-        self._rtnl.close()
+        if self._hub is None:
+            self._rtnl.close()
 
     def _need_hooks(self) -> Hooks:
         if self._hooks is None:

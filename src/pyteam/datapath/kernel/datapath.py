@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import ExitStack
 from os import PathLike
 from typing import Final
@@ -140,6 +140,9 @@ class KernelDatapath:
             info = self._links.find(name)
         self._look_at(info)
         return self._to_link(info)
+
+    def follow(self, names: Set[str]) -> None:
+        self._links.follow(names)
 
     def links(self) -> Sequence[Link]:
         with explained("link"):
