@@ -7,6 +7,8 @@ import json
 import logging
 import os
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pyteam
 from pyteam.cli import terminal
@@ -63,6 +65,8 @@ def _run(program: str, arguments: Arguments) -> int:
             return 0
     for warning in arguments.warnings:
         log.warning("%s", warning)
+    if arguments.config_dir is not None:
+        return _run_teams(program, arguments, arguments.config_dir)
     document = _load(arguments)
     if arguments.team_device is not None:
         document = document.with_device(arguments.team_device)
@@ -70,12 +74,29 @@ def _run(program: str, arguments: Arguments) -> int:
         case "check-config":
             return _check(arguments, document)
         case "kill" | "check":
-            return _signal(arguments, document)
+            if arguments.pid_file is None and not document.team.device:
+                raise UsageError("Team device name not specified.")
+            name = document.team.device
+            return _signal(arguments, arguments.pid_file or pidfile.path_of(arguments.run_dir, name))
     from pyteam.daemon.run import run
 
     for warning in document.warnings:
         log.warning("%s", warning)
     return run(program, arguments, document)
+
+
+def _run_teams(program: str, arguments: Arguments, directory: str) -> int:
+    """The same for the teams of a directory."""
+    from pyteam.daemon.run import run_teams
+
+    match arguments.command:
+        case "check-config":
+            return _check_all(arguments, directory)
+        case "kill" | "check":
+            return _signal(
+                arguments, arguments.pid_file or pidfile.path_of(arguments.run_dir, pidfile.OF_TEAMS)
+            )
+    return run_teams(program, arguments, directory)
 
 
 def _load(arguments: Arguments) -> Document:
@@ -106,20 +127,42 @@ def _check(arguments: Arguments, document: Document) -> int:
     return 0
 
 
-def _signal(arguments: Arguments, document: Document) -> int:
-    """-k and -e: for a daemon that runs already."""
-    from pyteam.daemon.run import pid_path
+def _check_all(arguments: Arguments, directory: str) -> int:
+    """All files are checked, whatever is wrong with one."""
+    code = 0
+    for file in sorted(Path(directory).glob("*.conf")):
+        try:
+            one = replace(arguments, config_file=str(file))
+            _check(one, _load(one))
+        except ConfigError as error:
+            for line in (*error.warnings, *error.problems):
+                log.error("%s", line)
+            code = 1
+        except (PyteamError, OSError) as error:
+            log.error("%s: %s", file, error)
+            code = 1
+    return code
 
-    if arguments.pid_file is None and not document.team.device:
-        raise UsageError("Team device name not specified.")
-    pid = pidfile.running(pid_path(arguments, document.team.device))
+
+def _signal(arguments: Arguments, pid_file: str) -> int:
+    """-k and -e: for a daemon that runs already."""
+    pid = pidfile.running(pid_file)
     if arguments.command == "check":
         return 0 if pid else 1
     if not pid:
         log.error("Daemon not running")
         return 1
-    if not pidfile.kill(pid):
-        log.error("Failed to kill daemon: process %d runs after %.0f s still", pid, pidfile.KILL_PATIENCE)
+    many = arguments.config_dir is not None
+    if pidfile.runs_many(pid) and not many:
+        log.error(
+            "Process %d runs many teams: to end one, take its file away and send SIGHUP; "
+            "to end all: teamd --config-dir DIR -k",
+            pid,
+        )
+        return 1
+    patience = pidfile.KILL_PATIENCE_OF_TEAMS if many else pidfile.KILL_PATIENCE
+    if not pidfile.kill(pid, patience):
+        log.error("Failed to kill daemon: process %d runs after %.0f s still", pid, patience)
         return 1
     return 0
 

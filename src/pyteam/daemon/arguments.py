@@ -25,6 +25,8 @@ class Arguments:
     #: Absolute.
     config_file: str | None = None
     config_text: str | None = None
+    #: Absolute.
+    config_dir: str | None = None
     pid_file: str | None = None
     #: How many -g.
     debug: int = 0
@@ -63,6 +65,7 @@ TABLE: Final = (
     _Option("v", "version", "", "Show the version", "command", "version"),
     _Option("f", "config-file", "FILE", "Read the configuration from FILE", "config_file"),
     _Option("c", "config", "TEXT", "Take TEXT as the configuration; wins over -f", "config_text"),
+    _Option("", "config-dir", "DIR", "Run the teams of all DIR/*.conf in one process", "config_dir"),
     _Option(
         "", "check-config", "", "Only check the configuration, exit with 0 or 1", "command", "check-config"
     ),
@@ -132,6 +135,11 @@ def _examined(given: dict[str, Any]) -> Arguments:
     if given.get("log_output", "stderr") not in LOG_OUTPUTS:
         output = given.pop("log_output")
         warnings.append(f'-l: "{output}" is not one of {", ".join(LOG_OUTPUTS)}; ignored.')
+    if "config_dir" in given:
+        for attribute, flag in (("config_file", "-f"), ("config_text", "-c"), ("team_device", "-t")):
+            if attribute in given:
+                raise UsageError(f"--config-dir: {flag} is for one team, the directory for many")
+        given["config_dir"] = os.path.abspath(given["config_dir"])
     if "config_file" in given:
         # At once, as a daemon leaves the working directory; also when -c makes it useless.
         file = given["config_file"]

@@ -9,10 +9,14 @@ import select
 import sys
 from typing import Final, TextIO
 
+from pyteam.daemon import logs
+
 #: Seconds until the foreground gives up waiting.
 PATIENCE: Final = 20.0
 #: What says that all is well; no log line contains it.
 _READY: Final = b"\0"
+#: What says that it is still at work.
+_WAIT: Final = b"\x16"
 _STDERR: Final = 2
 
 
@@ -26,20 +30,31 @@ class Foreground:
         self._pipe = pipe
         self._handler = logging.StreamHandler(pipe)
         self._handler.setLevel(logging.WARNING)
+        self._handler.setFormatter(logs.Named())
 
     def listen(self) -> None:
         """From here on; after the log was started, which removes other handlers."""
         if self._pipe is not None:
             logging.getLogger().addHandler(self._handler)
 
+    def wait(self) -> None:
+        """It is not ready yet, and needs more of the foreground's patience."""
+        self._tell(_WAIT)
+
+    def _tell(self, what: bytes) -> None:
+        # Somebody may have killed the foreground: the daemon works all the same.
+        if self._pipe is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._pipe.write(what.decode())
+                self._pipe.flush()
+
     def ready(self) -> None:
         """It works: the foreground exits with 0. Without this it exits with 1 when the daemon ends."""
         if self._pipe is None:
             return
         logging.getLogger().removeHandler(self._handler)
-        # Somebody may have killed the foreground: the daemon works all the same.
+        self._tell(_READY)
         with contextlib.suppress(BrokenPipeError):
-            self._pipe.write(_READY.decode())
             self._pipe.close()
         self._pipe = None
 
@@ -81,7 +96,7 @@ def _wait(receiver: int) -> int:
         chunk = os.read(receiver, 65536)
         if not chunk:
             break
-        os.write(_STDERR, chunk.replace(_READY, b""))
+        os.write(_STDERR, chunk.replace(_READY, b"").replace(_WAIT, b""))
         heard += chunk
     if heard.endswith(_READY):
         return 0

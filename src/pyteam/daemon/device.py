@@ -14,6 +14,7 @@ from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl
 
 if TYPE_CHECKING:
     from pyteam.daemon.arguments import Arguments
+    from pyteam.datapath.hub import LinkHub
 
 log = logging.getLogger(__name__)
 
@@ -37,22 +38,22 @@ def free_name() -> str:
 
 
 def open_datapath(
-    name: str, arguments: Arguments, choice: str, rx_balancer: bool = False
+    name: str, arguments: Arguments, choice: str, rx_balancer: bool = False, hub: LinkHub | None = None
 ) -> tuple[Datapath, bool]:
     """The device, and whether it was adopted with what it carries.
 
-    ``choice``: auto, kernel or ebpf. Raises `DatapathError` or `NetlinkError`; then nothing
-    was changed, except that -r may have deleted the old device.
+    ``choice``: auto, kernel or ebpf; ``hub``: where many teams share one. Raises `DatapathError` or
+    `NetlinkError`; then nothing was changed, except that -r may have deleted the old device.
     """
     if not rx_balancer:
-        datapath, adopted = _open(name, arguments, choice)
+        datapath, adopted = _open(name, arguments, choice, hub)
         if adopted:
             _balance_no_longer(datapath)
         return datapath, adopted
     from pyteam.datapath.ebpf import requirements
 
     requirements.check("rx_balancer")
-    datapath, adopted = _open(name, arguments, choice)
+    datapath, adopted = _open(name, arguments, choice, hub)
     try:
         from pyteam.daemon.rxbalance import RxBalancedDatapath
 
@@ -76,9 +77,9 @@ def _balance_no_longer(datapath: Datapath) -> None:
         log.debug("cannot look for receive balancing: %s", error)
 
 
-def _open(name: str, arguments: Arguments, choice: str) -> tuple[Datapath, bool]:
+def _open(name: str, arguments: Arguments, choice: str, hub: LinkHub | None) -> tuple[Datapath, bool]:
     found = _find(name)
-    kind = _kind(choice, found, run_directory(arguments.run_dir))
+    kind = _kind(choice, found, run_directory(arguments.run_dir), hub)
     if found is None:
         return kind.create(name), False
     if arguments.take_over:
@@ -94,7 +95,7 @@ def _open(name: str, arguments: Arguments, choice: str) -> tuple[Datapath, bool]
     )
 
 
-def _kind(choice: str, found: LinkInfo | None, run_dir: str) -> _Kind:
+def _kind(choice: str, found: LinkInfo | None, run_dir: str, hub: LinkHub | None) -> _Kind:
     """``auto``: what the device has that is there, else the kernel's driver, else eBPF.
 
     Each is imported late: a daemon on one datapath need not have what the other needs.
@@ -112,7 +113,7 @@ def _kind(choice: str, found: LinkInfo | None, run_dir: str) -> _Kind:
     from pyteam.datapath.ebpf.datapath import EbpfDatapath
     from pyteam.datapath.ebpf.view import orphaned
 
-    return _Kind(EbpfDatapath.create, EbpfDatapath.adopt, orphaned)
+    return _Kind(partial(EbpfDatapath.create, hub=hub), partial(EbpfDatapath.adopt, hub=hub), orphaned)
 
 
 def _find(name: str) -> LinkInfo | None:

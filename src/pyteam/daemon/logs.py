@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 import syslog
+from contextvars import ContextVar
 from typing import Final
 
 _PRIORITY: Final = {
@@ -19,14 +20,32 @@ _PRIORITY: Final = {
 }
 
 
+#: The team that is at work, where one process has many.
+team: Final[ContextVar[str]] = ContextVar("team", default="")
+
+
+class Named(logging.Formatter):
+    """Puts the name of the team, if there are many, in front."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        name = team.get()
+        return f"{name}: {super().format(record)}" if name else super().format(record)
+
+
 class _Syslog(logging.Handler):
     """Facility daemon; a record, be it of several lines, is one message."""
 
     def __init__(self, identity: str) -> None:
         super().__init__()
-        syslog.openlog(identity, syslog.LOG_PID, syslog.LOG_DAEMON)
+        self._program = identity
+        self._identity = ""
 
     def emit(self, record: logging.LogRecord) -> None:
+        name = team.get()
+        identity = f"{self._program}_{name}" if name else self._program
+        if identity != self._identity:
+            self._identity = identity
+            syslog.openlog(identity, syslog.LOG_PID, syslog.LOG_DAEMON)
         syslog.syslog(_PRIORITY.get(record.levelno, syslog.LOG_INFO), self.format(record))
 
 
@@ -37,6 +56,7 @@ def start(output: str, identity: str, debug_level: int = 0) -> None:
         handler = _Syslog(identity)
     else:
         handler = logging.StreamHandler(sys.stdout if output == "stdout" else sys.stderr)
+        handler.setFormatter(Named())
     logging.getLogger().handlers[:] = [handler]
     set_debug_level(debug_level)
 

@@ -11,12 +11,17 @@ import signal
 from pathlib import Path
 from typing import Final
 
+from pyteam.control.protocol import run_directory
 from pyteam.errors import PyteamError
 
 log = logging.getLogger(__name__)
 
 #: Seconds that `kill` waits for the daemon's end, as the original's 1.32 does.
 KILL_PATIENCE: Final = 30.0
+#: In place of a device's name, for the process that runs many teams; no device can have it.
+OF_TEAMS: Final = "teamd-config-dir"
+#: The same for the process that runs many teams: each takes some hundredths of a second to end.
+KILL_PATIENCE_OF_TEAMS: Final = 120.0
 _PID_MAX: Final = 1 << 22  # PID_MAX_LIMIT, linux/threads.h
 
 
@@ -38,6 +43,16 @@ class RunningError(PyteamError, FileExistsError):
 
     def __str__(self) -> str:
         return str(self.strerror)
+
+
+def path_of(run_dir: str | None, name: str) -> str:
+    """The pid file of the team device ``name``."""
+    return os.path.join(run_directory(run_dir), f"{name}.pid")
+
+
+def runs_many(pid: int) -> bool:
+    """Whether the process was started for a directory of teams: to end it is to end them all."""
+    return any(word.split(b"=")[0] == b"--config-dir" for word in _command_line(pid))
 
 
 def running(path: str) -> int:
@@ -82,11 +97,16 @@ def _read(path: str) -> int:
 
 def _is_teamd(pid: int) -> bool:
     """Ours (``teamd``, ``python teamd``, ``python -m pyteam.cli.teamd``) or the original."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:3]
-    except OSError:
-        return True  # not ours to look at: then it is safer to believe the file
+    # Not ours to look at: then it is safer to believe the file.
+    words = _command_line(pid)[:3] or [b"teamd"]
     return any(os.path.basename(word).split(b".")[-1] == b"teamd" for word in words)
+
+
+def _command_line(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return []
 
 
 def write(path: str) -> None:
@@ -136,8 +156,8 @@ def _unlink(path: str) -> None:
         log.warning("%s stays behind: %s", path, error.strerror)
 
 
-def kill(pid: int) -> bool:
-    """Ask the daemon to stop, and wait; False when it still runs after `KILL_PATIENCE`."""
+def kill(pid: int, patience: float | None = None) -> bool:
+    """Ask the daemon to stop, and wait; False when it still runs after so many seconds (`KILL_PATIENCE`)."""
     try:
         process = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -146,7 +166,7 @@ def kill(pid: int) -> bool:
         signal.pidfd_send_signal(process, signal.SIGTERM)
         poll = select.poll()
         poll.register(process, select.POLLIN)
-        return bool(poll.poll(KILL_PATIENCE * 1000))
+        return bool(poll.poll((KILL_PATIENCE if patience is None else patience) * 1000))
     except ProcessLookupError:
         return True
     finally:

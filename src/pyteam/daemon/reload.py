@@ -34,23 +34,21 @@ class Plan:
 class Reloader:
     """Of one team. ``loaded`` is the configuration that it was given last, at the start or since."""
 
-    def __init__(self, arguments: Arguments, loaded: Document, datapath: str) -> None:
-        """``datapath``: the kind that moves the packets."""
+    def __init__(
+        self, arguments: Arguments, loaded: Document, datapath: str, file: str | None = None
+    ) -> None:
+        """``datapath``: the kind that moves the packets; ``file``: to be read again, if there is one."""
         self._arguments = arguments
         self._datapath = datapath
+        self._file = file
         self.loaded = loaded
-
-    @property
-    def file(self) -> str:
-        """Empty where the configuration came without one."""
-        return "" if self._arguments.config_text is not None else self._arguments.config_file or ""
 
     def read(self) -> Document:
         """The file as it is now. Raises `ConfigError`."""
-        if not self.file:
+        if self._file is None:
             text = "teamd was started without -f FILE: there is no file to read again (config replace FILE)."
             raise ConfigError([text])
-        return load(self.file)
+        return load(self._file)
 
     def plan(self, found: Document, live: Document, members: Iterable[str]) -> Plan:
         """``members``: names of ports that got the implicit watch, if they needed it.

@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 
 from pyteam.engine.events import HostSeen
 from pyteam.engine.linkwatch.hosts import Lookup
@@ -26,7 +27,9 @@ def look_up(lookup: Lookup, answer: Callable[[HostSeen], object], later: Later) 
         with contextlib.suppress(RuntimeError):
             later(lambda: answer(seen))
 
-    thread = threading.Thread(target=work, name=f"look up {lookup.name}", daemon=True)
+    # The answer is handled as what asked for it is: where many teams are at work, in the name of one.
+    context = copy_context()
+    thread = threading.Thread(target=context.run, args=(work,), name=f"look up {lookup.name}", daemon=True)
     # Signals are for the thread that listens to them.
     masked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:

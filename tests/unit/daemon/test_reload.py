@@ -38,9 +38,7 @@ def level() -> Iterator[None]:
 def of_file(machine: Machine, file: Path, **arguments: Any) -> None:
     """As if it had been started with -f."""
     document = machine.core.current_document()
-    machine.core._reloader = Reloader(
-        Arguments(config_file=str(file), **arguments), document, machine.datapath.kind
-    )
+    machine.core._reloader = Reloader(Arguments(**arguments), document, machine.datapath.kind, str(file))
 
 
 def conf(**keys: Any) -> str:
@@ -137,9 +135,7 @@ def test_a_broken_file_changes_nothing_and_every_error_is_told(
         machine.core.config_reload()
 
 
-@pytest.mark.parametrize("arguments", [Arguments(), Arguments(config_file="/x", config_text="{}")])
-def test_without_a_file_there_is_nothing_to_read_again(machine: Machine, arguments: Arguments) -> None:
-    machine.core._reloader = Reloader(arguments, machine.document, machine.datapath.kind)
+def test_without_a_file_there_is_nothing_to_read_again(machine: Machine) -> None:
     with pytest.raises(MethodError, match="started without -f FILE"):
         machine.core.config_reload()
     machine.core.reload()

@@ -1,0 +1,175 @@
+"""The life of one team: from the creation of its device to its end. Knows no signal and no other team."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pyteam
+from pyteam.config import Document, TeamConfig
+from pyteam.control.protocol import run_directory, socket_path
+from pyteam.control.usock import Server
+from pyteam.daemon import device, tipc
+from pyteam.daemon.arguments import Arguments
+from pyteam.daemon.core import DaemonCore
+from pyteam.daemon.hashfile import choose_datapath, read_files
+from pyteam.daemon.memory import MemoryFile
+from pyteam.daemon.reload import Reloader, balances
+from pyteam.daemon.service import TeamService
+from pyteam.datapath.interface import Datapath
+from pyteam.engine.team import Team
+from pyteam.errors import PyteamError
+
+if TYPE_CHECKING:
+    from pyteam.datapath.hub import LinkHub
+
+log = logging.getLogger(__name__)
+
+
+class StartError(PyteamError, OSError):
+    """The team cannot be as it is configured; the reason was logged already."""
+
+    def __str__(self) -> str:
+        return os.strerror(self.errno or 0)
+
+
+class Prepared(NamedTuple):
+    """A configuration that was found fit to be run."""
+
+    #: With the name of the device, and the defaults that a dump shows.
+    document: Document
+    #: With the content of files.
+    team: TeamConfig
+    #: Which datapath: auto, kernel or ebpf.
+    choice: str
+
+
+def prepare(arguments: Arguments, document: Document) -> Prepared:
+    """Whatever cannot be had is refused here, before anything is touched. Raises a `PyteamError`."""
+    team = read_files(document.team)
+    Team(team, 1)
+    tipc.require(team)
+    choice = choose_datapath(team, arguments.datapath or team.datapath)
+    document = document.with_device(document.team.device or device.free_name()).with_defaults()
+    return Prepared(document, replace(document.team, runner=team.runner), choice)
+
+
+class Life:
+    """Of one team. ``file``: where its configuration is read again; None: there is none.
+
+    ``hub``: what it shares with other teams of this process.
+    """
+
+    def __init__(
+        self,
+        arguments: Arguments,
+        prepared: Prepared,
+        *,
+        file: str | None,
+        pid_file: str,
+        debug_level: int,
+        hub: LinkHub | None = None,
+    ) -> None:
+        self._arguments = arguments
+        self._prepared = prepared
+        self._file = file
+        self._pid_file = pid_file
+        self._debug_level = debug_level
+        self._hub = hub
+        self._over = asyncio.Event()
+        self._removed = False
+        self._core: DaemonCore | None = None
+        self.started = False
+
+    @property
+    def name(self) -> str:
+        """Of the device."""
+        return self._prepared.team.device
+
+    async def live(self, ready: Callable[[], None]) -> None:
+        """``ready`` is called when the team works. Raises what kept it from that, or from ending in order."""
+        team = self._prepared.team
+        datapath, adopted = device.open_datapath(
+            self.name, self._arguments, self._prepared.choice, balances(team), self._hub
+        )
+        try:
+            await self._serve(datapath, adopted, ready)
+        finally:
+            self._let_go(datapath, adopted)
+
+    def stop(self) -> None:
+        """End in order; twice is once."""
+        self._over.set()
+
+    def reload(self) -> None:
+        """Become what the file says by now; all that there is to say about it goes to the log."""
+        if self._core is not None and not self._over.is_set():
+            self._core.reload()
+
+    async def _serve(self, datapath: Datapath, adopted: bool, ready: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        document, team, _ = self._prepared
+        memory = MemoryFile(
+            Path(run_directory(self._arguments.run_dir), f"{self.name}.memory"), datapath.ifindex
+        )
+        service = TeamService(
+            team,
+            datapath,
+            adopted=adopted,
+            add_ports=not self._arguments.no_ports,
+            on_removed=self._team_is_gone,
+            keeper=memory,
+        )
+        core = DaemonCore(
+            document,
+            service,
+            datapath,
+            daemonized=self._arguments.daemonize,
+            pid_file=self._pid_file,
+            debug_level=self._debug_level,
+            reloader=Reloader(self._arguments, document, datapath.kind, self._file),
+        )
+        server = Server(os.path.abspath(socket_path(self.name, self._arguments.run_dir)), core)
+        try:
+            service.start(loop)
+            hindrances = service.hindrances()
+            if hindrances:
+                raise StartError(hindrances[0], "the team cannot be as it is configured")
+            core.current_document()
+            self._core = core
+            # Last: whoever waits for the socket finds a team that works.
+            if self._arguments.usock:
+                server.start(loop)
+            self.started = True
+            log.info("%s successfully started.", pyteam.__version__)
+            ready()
+            await self._over.wait()
+            log.info("Exiting...")
+        finally:
+            self._core = None
+            server.close()
+            ends = self._ends(adopted)
+            service.stop(farewell=ends)
+            if ends:
+                memory.forget()
+
+    def _ends(self, adopted: bool) -> bool:
+        """Whether the device is ours to destroy."""
+        keep = self._arguments.no_quit_destroy if self.started else adopted
+        return self._removed or not keep
+
+    def _let_go(self, datapath: Datapath, adopted: bool) -> None:
+        if self._ends(adopted):
+            datapath.destroy()
+        elif self.started or self._arguments.take_over:
+            datapath.close()
+        # Else the next start is to find an orphan, as this one did, and not a device left on purpose.
+
+    def _team_is_gone(self) -> None:
+        self._removed = True
+        self._over.set()
