@@ -19,6 +19,7 @@ from pyteam.cli import lacpview, terminal
 from pyteam.cli.stateview import render
 from pyteam.cli.terminal import Failure, Option
 from pyteam.client import Client, ClientError, ConnectError
+from pyteam.control.protocol import run_directory
 
 Arguments = Sequence[str]
 
@@ -31,6 +32,7 @@ class Options:
         self.verbosity = 0
         self.one_line = False
         self.json = False
+        self.list = False
         self.run_dir: str | None = None
         #: Letters of the transports that were asked for.
         self.forced: list[str] = []
@@ -44,8 +46,12 @@ OPTIONS: Final = (
     Option("D", "force-dbus", "", "Use D-Bus and nothing else"),
     Option("Z", "force-zmq", "ADDRESS", "Use ZeroMQ at this address and nothing else"),
     Option("U", "force-usock", "", "Use the unix socket and nothing else"),
+    Option("", "list", "", "Print the teams whose teamd answers, one a line"),
     Option("", "run-dir", "DIR", "Directory of the sockets (TEAMD_RUN_DIR, /var/run/teamd)"),
 )
+_SOCKET: Final = ".sock"
+#: Seconds that a daemon has to show that it lives.
+_SOON: Final = 1.0
 #: Transports that others have and we do not, by the letter that forces them.
 MISSING: Final = {"D": "D-Bus", "Z": "ZeroMQ"}
 
@@ -200,6 +206,9 @@ def _run(argv: Sequence[str]) -> Iterator[str]:
     for letter in options.forced:
         if letter in MISSING:
             raise Failure(f"{MISSING[letter]} support is not compiled-in")
+    if options.list:
+        yield from _teams(options)
+        return
     if not words:
         raise Failure("No team device specified.", show_help=True)
     device = words[0]
@@ -226,6 +235,8 @@ def parse_options(argv: Sequence[str]) -> tuple[Options, list[str]]:
                 options.help = True
             case "verbose":
                 options.verbosity += 1
+            case "list":
+                options.list = True
             case "oneline":
                 options.one_line = True
             case "json":
@@ -268,6 +279,24 @@ def help_text() -> str:
     """Options and commands, from their tables."""
     commands = (" ".join((*command.words, *command.parameters)) for command in COMMANDS)
     return terminal.help_text("teamdctl", OPTIONS, commands)
+
+
+def _teams(options: Options) -> Iterator[str]:
+    directory = run_directory(options.run_dir)
+    try:
+        files = sorted(os.listdir(directory))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise Failure(f"cannot read {directory}: {error.strerror}") from error
+    for name in (file.removesuffix(_SOCKET) for file in files if file.endswith(_SOCKET)):
+        try:
+            with Client(name, options.run_dir, timeout=_SOON) as client:
+                client.config_dump()
+        except ClientError:
+            # Left by one that died, or stopped: it does not answer.
+            continue
+        yield f"{name}\n"
 
 
 def _connect(device: str, options: Options) -> Client:

@@ -33,7 +33,9 @@ class Wired(Client):
     core: FakeCore
     tried: str | None = None
 
-    def __init__(self, device: str, run_dir: str | None = None) -> None:
+    def __init__(self, device: str, run_dir: str | None = None, timeout: float = 5) -> None:
+        if device == "dead":
+            raise ConnectError(111, device)
         type(self).tried = run_dir
 
     def close(self) -> None:
@@ -256,3 +258,11 @@ def test_a_configuration_that_cannot_be_read_or_taken(run: Any, core: FakeCore, 
     file.write_text("broken")
     assert run("team0", "config", "diff", str(file)) == (1, "", refused("ConfigReloadFail"))
     assert core.changes == []
+
+
+def test_teams_that_answer_are_listed(run: Any, tmp_path: Path) -> None:
+    assert run("--list", f"--run-dir={tmp_path / 'nowhere'}") == (0, "", "")
+    for name in ("team1.sock", "team0.sock", "dead.sock", "team0.pid"):
+        (tmp_path / name).touch()
+    assert run("--list", f"--run-dir={tmp_path}") == (0, "team0\nteam1\n", "")
+    assert run("--list", f"--run-dir={tmp_path / 'dead.sock'}")[0] == 1
