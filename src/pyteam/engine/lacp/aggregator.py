@@ -35,6 +35,11 @@ class Aggregator:
     def ports(self) -> Iterable[LacpPort]:
         return self.members.values()
 
+    @property
+    def speed(self) -> int:
+        """Of each member, in Mb/s; 0: not known of any."""
+        return next((port.speed for port in self.ports if port.speed), 0)
+
     def admits(self, port: LacpPort) -> bool:
         """Whether its speed is that of the others; an unknown one fits any."""
         if not port.speed:

@@ -66,6 +66,11 @@ class Machine:
     def states(self) -> tuple[StrEnum, ...]:
         return tuple(self._ways)
 
+    def begin(self, port: LacpPort, now: float, state: StrEnum) -> None:
+        """BEGIN: enter this state from nowhere."""
+        setattr(port, self.attribute, state)
+        self.entries[state].action(port, now)
+
     def run(self, port: LacpPort, now: float) -> None:
         """Follow the rows until none applies."""
         ways = self._ways[getattr(port, self.attribute)]

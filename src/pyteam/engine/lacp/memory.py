@@ -9,7 +9,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from pyteam.engine.lacp.port import LacpPort
-from pyteam.engine.lacp.states import DEFAULTED, EXPIRED, MuxState, ReceiveState, Selected
+from pyteam.engine.lacp.states import (
+    AGGREGATE_WAIT_TIME,
+    DEFAULTED,
+    EXPIRED,
+    MuxState,
+    ReceiveState,
+    Selected,
+)
 from pyteam.frames.lacp import Info
 
 _KEPT: Final = (ReceiveState.CURRENT, ReceiveState.DEFAULTED)
@@ -56,6 +63,11 @@ def restore_port(port: LacpPort, record: Mapping[str, Any], now: float) -> bool:
     port.enabled = True
     port.receive_state = receive
     port.mux_state = mux
+    port.ready = bool(record.get("ready"))
+    if mux is MuxState.WAITING and not port.ready:
+        port.wait_while = now + AGGREGATE_WAIT_TIME
+    port.sent.clear()
+    port.last_sent = None
     port.partner_retry_count = count
     port.record(partner)
     port.claims_sync = bool(record.get("claims_sync"))
@@ -75,6 +87,7 @@ def _save_port(port: LacpPort) -> dict[str, Any]:
         "receive": port.receive_state.value,
         "mux": port.mux_state.value,
         "selected": port.selected is Selected.SELECTED,
+        "ready": port.ready,
         "claims_sync": port.claims_sync,
         "partner_retry_count": port.partner_retry_count,
     }

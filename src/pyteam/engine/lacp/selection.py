@@ -11,7 +11,7 @@ active ports is limited, and while another aggregator is chosen, all members are
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any, Final
 
 from pyteam.engine.lacp.aggregator import Aggregator
@@ -57,7 +57,10 @@ class Selection:
         key = self._key(port)
         lag = port.lag
         if lag is not None and (
-            port.selected is Selected.UNSELECTED or key != lag.key or not lag.admits(port)
+            port.selected is Selected.UNSELECTED
+            or key != lag.key
+            or not lag.admits(port)
+            or (len(lag.members) == 1 and len(self._groups[key]) > 1 and self._fitting(port))
         ):
             self._leave(port)
         if port.lag is None and key is not None and port.mux_state is MuxState.DETACHED:
@@ -85,16 +88,20 @@ class Selection:
         self._use(port.lag)
         return True
 
-    def adopt(self, port: LacpPort, used: bool) -> None:
-        """It comes back from a restart as what it was; ``used``: in the aggregator that was used."""
-        self._count(port)
-        key = self._key(port)
-        if key is None or port.lag is not None:
-            return
-        self._join(port, key)
-        if used and port.lag is not None:
-            self._facts = self._read()
-            self._use(port.lag)
+    def adopt(self, used: Sequence[LacpPort], others: Sequence[LacpPort]) -> None:
+        """They come back from a restart as what they were; ``used``: the aggregator that was used."""
+        ports = [*used, *others]
+        for port in ports:
+            self._count(port)
+        for port in ports:
+            self.stirred[port] = None
+            key = self._key(port)
+            if key is None or port.lag is not None:
+                continue
+            self._join(port, key)
+            if port in used:
+                self._facts = self._read()
+                self._use(port.lag)
 
     def trust(self, port: LacpPort) -> None:
         """Whether it is to be trusted is another thing now."""
@@ -134,10 +141,7 @@ class Selection:
 
     def _join(self, port: LacpPort, key: Hashable) -> None:
         group = self._groups.setdefault(key, [])
-        fitting = [lag for lag in group if lag.admits(port)]
-        lag = next((lag for lag in fitting if port.speed and self._knows(lag)), None) or (
-            fitting[0] if fitting else None
-        )
+        lag = self._fitting(port)
         if lag is None:
             lag = Aggregator(key, port)
             group.append(lag)
@@ -148,9 +152,10 @@ class Selection:
         port.selected = Selected.STANDBY
         self.changed = True
 
-    @staticmethod
-    def _knows(lag: Aggregator) -> bool:
-        return any(port.speed for port in lag.ports)
+    def _fitting(self, port: LacpPort) -> Aggregator | None:
+        """Another aggregator of its group that it may join: rather one whose speed is known."""
+        others = [lag for lag in self._groups[self._key(port)] if lag is not port.lag and lag.admits(port)]
+        return max(others, key=lambda lag: lag.speed, default=None)
 
     def _leave(self, port: LacpPort) -> None:
         lag = port.lag
@@ -178,9 +183,10 @@ class Selection:
         chosen = self._choice()
         if chosen is not self.chosen or touched is None:
             self._use(chosen)
-        elif touched.lag is chosen and self._settings.max_active_ports:
+            return
+        if self._settings.max_active_ports:
             self._fill(chosen)
-        elif touched.lag is not None:
+        if touched.lag is not None and not (touched.lag is chosen and self._settings.max_active_ports):
             self._assign(touched, touched.lag is chosen)
 
     def _choice(self) -> Aggregator | None:

@@ -221,10 +221,11 @@ class LacpSystem:
             raise KeyError(f"port {ifindex} is there already")
         port = LacpPort(ifindex, settings, self._settings, self.system, self._remarks)
         port.retry_count = self.retry_count
+        receive.MACHINE.begin(port, now, ReceiveState.INITIALIZE)
         self._ports[ifindex] = port
         record = self._absent.pop(ifindex, None)
         if record is not None:
-            self._restore(now, port, record)
+            self._restore(now, {ifindex: record})
             self._return()
         self._settle(now, port)
 
@@ -272,28 +273,27 @@ class LacpSystem:
         second. A port whose name, number, key or priority is another begins anew.
         """
         records = memory.records(saved)
-        # Those that were in use first: they are the aggregator in use.
-        for ifindex in sorted(records, key=lambda ifindex: not records[ifindex].get("selected")):
-            if ifindex in self._ports:
-                self._restore(now, self._ports[ifindex], records[ifindex])
-            else:
-                self._absent[ifindex] = records[ifindex]
+        self._absent = {ifindex: record for ifindex, record in records.items() if ifindex not in self._ports}
+        self._restore(now, {ifindex: records[ifindex] for ifindex in records if ifindex in self._ports})
         self._absent_until = now + LISTENING if self._absent else inf
         self._return()
         self._settle(now)
 
-    def _restore(self, now: float, port: LacpPort, record: Mapping[str, Any]) -> None:
-        if not memory.restore_port(port, record, now):
-            return
-        mux.translate(port)
-        port.held_until = now + LISTENING
-        port.sent.clear()
-        port.last_sent = None
-        self._frames = [(ifindex, frame) for ifindex, frame in self._frames if ifindex != port.ifindex]
-        self._remarks[:] = [remark for remark in self._remarks if remark[1] != port.ifindex]
-        self._register(port, port.partner)
-        self._selection.adopt(port, bool(record.get("selected")))
-        self._selection.stirred[port] = None
+    def _restore(self, now: float, records: Mapping[int, Mapping[str, Any]]) -> None:
+        ports = [self._ports[ifindex] for ifindex in records]
+        ports = [port for port in ports if memory.restore_port(port, records[port.ifindex], now)]
+        indexes = {port.ifindex for port in ports}
+        self._frames = [frame for frame in self._frames if frame[0] not in indexes]
+        self._remarks[:] = [remark for remark in self._remarks if remark[1] not in indexes]
+        for port in ports:
+            mux.translate(port)
+            # Whom it has heard it lets speak first.
+            port.ntt, port.held_until = True, now + LISTENING
+            self._register(port, port.partner)
+        self._selection.adopt(
+            [port for port in ports if records[port.ifindex].get("selected")],
+            [port for port in ports if not records[port.ifindex].get("selected")],
+        )
 
     def _return(self) -> None:
         """Nothing is decided anew before those are back that were in use."""
