@@ -208,8 +208,8 @@ class World:
             assert all(deadline is None or deadline >= self.now for deadline in deadlines)
             moments = [deadline for deadline in deadlines if deadline is not None]
             moments += [self._air[0][0]] if self._air else []
-            moment = min([end, *moments])
-            if moment >= end:
+            moment = min(moments, default=end + 1)
+            if moment > end:
                 self.now = end
                 return
             self.now = moment

@@ -6,6 +6,7 @@ Only what cannot be learned anew in time: who the partners are, and that we were
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import inf
 from typing import Any, Final
 
 from pyteam.engine.lacp.port import LacpPort
@@ -73,6 +74,7 @@ def restore_port(port: LacpPort, record: Mapping[str, Any], now: float) -> bool:
     port.claims_sync = bool(record.get("claims_sync"))
     port.identify(port.actor._replace(state=actor.state & ~EXPIRED))
     port.name(actor.system)
+    port.current_while = inf
     if receive is ReceiveState.CURRENT:
         port.say(DEFAULTED, False)
         port.current_while = now + port.patience

@@ -33,8 +33,9 @@ def _configured(port: LacpPort) -> tuple[Any, ...]:
 
 
 def works(port: LacpPort) -> bool:
-    """Whether the partner, as far as it can be known, would use this port."""
-    return port.receive_state is ReceiveState.CURRENT and (port.claims_sync or decides(port))
+    """Whether the partner uses this port, or it is ours to say so and it has not refused for a minute."""
+    follows = decides(port) and not port.partner_churn
+    return port.receive_state is ReceiveState.CURRENT and (port.claims_sync or follows)
 
 
 def slot_order(port: LacpPort) -> tuple[Any, ...]:

@@ -99,7 +99,7 @@ class LacpPort:
     #: Seconds after a LACPDU within which there has to be another.
     patience: float = 0.0
     #: A frame that would change nothing but `current_while`; or none.
-    familiar: bytes = b""
+    familiar: bytes | None = None
     #: The last LACPDU sent, while it is what would be sent again; and when the last ones were.
     sent_frame: bytes = b""
     sent: deque[float] = field(default_factory=lambda: deque(maxlen=LACPDU_LIMIT))
@@ -198,7 +198,7 @@ class LacpPort:
 
     def forget(self) -> None:
         """What was heard or sent before may mean another thing now."""
-        self.familiar = self.sent_frame = b""
+        self.familiar, self.sent_frame = None, b""
 
     def name(self, system: bytes) -> None:
         """Who the actor is, from all settings and the system's MAC."""

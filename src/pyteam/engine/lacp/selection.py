@@ -73,7 +73,7 @@ class Selection:
         """It is a port no longer."""
         self._states[self._where.pop(port, ReceiveState.INITIALIZE)].discard(port)
         if self._fallback is port:
-            self._fallback = None
+            self._fallback, port.fallback = None, False
         if port.lag is not None:
             self._leave(port)
         self.decide()

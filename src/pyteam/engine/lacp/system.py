@@ -16,7 +16,15 @@ from pyteam.engine.lacp.agenda import Agenda
 from pyteam.engine.lacp.port import LacpPort, Remark
 from pyteam.engine.lacp.selection import Selection
 from pyteam.engine.lacp.settings import PortSettings, Settings
-from pyteam.engine.lacp.states import COLLECTING, DISTRIBUTING, Counters, MuxState, ReceiveState, Selected
+from pyteam.engine.lacp.states import (
+    COLLECTING,
+    DISTRIBUTING,
+    SYNC,
+    Counters,
+    MuxState,
+    ReceiveState,
+    Selected,
+)
 from pyteam.engine.lacp.transmit import goodbye, transmit
 from pyteam.engine.outcome import Level
 from pyteam.frames.ethernet import FrameError
@@ -256,8 +264,10 @@ class LacpSystem:
             return
         for port in self._ports.values():
             self._part(now, port)
-            port.say(_USED, False)
-            port.selected, port.mux_state = Selected.UNSELECTED, MuxState.DETACHED
+            port.say(SYNC | _USED, False)
+            port.mux_state = MuxState.DETACHED
+            self._selection.remove(port)
+        self._selection.stirred.clear()
         self._ended = self._changed = True
 
     # What survives.
@@ -400,7 +410,11 @@ class LacpSystem:
                 selection.ready(port.lag)
             periodic.MACHINE.run(port, now)
             churn.ACTOR.run(port, now)
+            churned = port.partner_churn
             churn.PARTNER.run(port, now)
+            if port.partner_churn is not churned:
+                # The selection has an eye on it.
+                stirred[port] = None
         for port in touched:
             shown = port.actor.state & _USED, port.selected, port.lag
             if shown != port.shown:
