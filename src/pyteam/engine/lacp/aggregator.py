@@ -32,6 +32,11 @@ class Aggregator:
         return not self.waiting
 
     @property
+    def settled(self) -> bool:
+        """Whether it could be attached to at once, or is."""
+        return any(port.ready for port in self.ports)
+
+    @property
     def ports(self) -> Iterable[LacpPort]:
         return self.members.values()
 

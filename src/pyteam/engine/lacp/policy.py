@@ -47,11 +47,6 @@ def hopeful(lag: Aggregator) -> bool:
     return any(works(port) for port in lag.ports)
 
 
-def waited(lag: Aggregator) -> bool:
-    """Whether it could be used at once: some port of it has done its waiting."""
-    return any(port.ready for port in lag.ports)
-
-
 def _speed(lag: Aggregator) -> int:
     return -sum(port.speed for port in lag.ports if port.receive_state is ReceiveState.CURRENT)
 

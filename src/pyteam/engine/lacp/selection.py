@@ -3,7 +3,8 @@
 Ports of one link aggregation group have equal keys and the same partner, and equal speeds besides; the
 partner's word that a link is individual leaves it alone. One aggregator is used. Its ports are SELECTED, as
 many as may be; all others that have an aggregator are STANDBY, and have done their waiting when they are
-needed. A port of which no partner is known, or that is looped back to us, is UNSELECTED.
+needed. Another one takes the place of one that works only when it has waited, so that a port that comes and
+goes disturbs nobody. A port of which no partner is known, or that is looped back to us, is UNSELECTED.
 
 What one port's change costs depends on the number of aggregators, not of ports; but where the number of
 active ports is limited, and while another aggregator is chosen, all members are looked at.
@@ -15,7 +16,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any, Final
 
 from pyteam.engine.lacp.aggregator import Aggregator
-from pyteam.engine.lacp.policy import POLICIES, hopeful, no_size, slot_order, waited
+from pyteam.engine.lacp.policy import POLICIES, hopeful, no_size, slot_order
 from pyteam.engine.lacp.port import LacpPort
 from pyteam.engine.lacp.settings import Settings
 from pyteam.engine.lacp.states import AGGREGATION, MuxState, ReceiveState, Selected
@@ -36,7 +37,8 @@ class Selection:
         self._states: dict[ReceiveState, set[LacpPort]] = {state: set() for state in ReceiveState}
         self._where: dict[LacpPort, ReceiveState] = {}
         self._fallback: LacpPort | None = None
-        self._facts: object = None
+        #: A user chose the aggregator when these were the facts.
+        self._by_hand: object = None
         self._held = False
         self.configure(settings)
 
@@ -44,7 +46,7 @@ class Selection:
         """Another policy, or limit; takes effect at the next change, or `decide`."""
         self._settings = settings
         self._policy = POLICIES[settings.select_policy]
-        self._facts = None
+        self._by_hand = None
         self._elect_fallback()
 
     @property
@@ -84,7 +86,7 @@ class Selection:
         """A user picks this port's aggregator: until something changes on which the choice rests."""
         if port.lag is None:
             return False
-        self._facts = self._read()
+        self._by_hand = self._read()
         self._use(port.lag)
         return True
 
@@ -100,7 +102,6 @@ class Selection:
                 continue
             self._join(port, key)
             if port in used:
-                self._facts = self._read()
                 self._use(port.lag)
 
     def trust(self, port: LacpPort) -> None:
@@ -111,7 +112,6 @@ class Selection:
     def hold(self, so: bool) -> None:
         """While it is so, the aggregator in use stays what it is."""
         self._held = so
-        self._facts = None
         if not so:
             self.decide()
 
@@ -191,37 +191,32 @@ class Selection:
 
     def _choice(self) -> Aggregator | None:
         lags = self.aggregators
-        if self._held:
-            return self.chosen if self.chosen in lags else None
-        if len(lags) < 2:
-            self._facts = None
-            return lags[0] if lags else None
-        facts = self._read()
         chosen = self.chosen if self.chosen in lags else None
-        if chosen is not None and facts == self._facts:
+        if self._held:
             return chosen
-        self._facts = facts
-        if chosen is not None and hopeful(chosen):
-            if self._policy.keeps(chosen):
+        if len(lags) < 2:
+            self._by_hand = None
+            return lags[0] if lags else None
+        if self._by_hand is not None:
+            if chosen is not None and self._by_hand == self._read():
                 return chosen
-            if any(port.distributing for port in chosen.ports):
-                # Another one takes over when it can, not when it has only been found.
-                lags = [lag for lag in lags if lag is chosen or waited(lag)]
-        size, worth = self._policy.size, self._policy.worth
+            self._by_hand = None
+        policy = self._policy
+        if chosen is not None and hopeful(chosen) and policy.keeps(chosen):
+            return chosen
         # One of a size is left for another only by policies that do not look at sizes.
-        steady = size is not no_size
+        steady = policy.size is not no_size
 
         def rank(lag: Aggregator) -> tuple[Any, ...]:
-            return not hopeful(lag), size(lag), steady and lag is not chosen, worth(lag.lead)
+            stays = steady and lag is not chosen
+            return not hopeful(lag), not lag.settled, policy.size(lag), stays, policy.worth(lag.lead)
 
         return min(lags, key=rank)
 
     def _read(self) -> object:
-        size, worth, keeps = self._policy.size, self._policy.worth, self._policy.keeps
-        return [
-            (lag.lead.ifindex, hopeful(lag), waited(lag), size(lag), keeps(lag), worth(lag.lead))
-            for lag in self.aggregators
-        ]
+        """What the policy looks at."""
+        size, worth = self._policy.size, self._policy.worth
+        return [(lag.lead.ifindex, hopeful(lag), size(lag), worth(lag.lead)) for lag in self.aggregators]
 
     def _use(self, chosen: Aggregator | None) -> None:
         if chosen is not self.chosen:
