@@ -101,7 +101,7 @@ _ENTRIES_UNTIL_ATTACHED: Final[dict[StrEnum, Entry]] = {
 COUPLED: Final = Machine(
     "Mux machine, coupled control",
     "mux_state",
-    "6.4.15, figure 6-22",
+    "6.4.15",
     [
         *_UNTIL_ATTACHED,
         Row(
@@ -109,14 +109,14 @@ COUPLED: Final = Machine(
             _S.COLLECTING_DISTRIBUTING,
             "Selected = SELECTED and Partner.Synchronization = TRUE",
             _may_collect,
-            "figure 6-22",
+            "6.4.15",
         ),
         Row(
             _S.COLLECTING_DISTRIBUTING,
             _S.ATTACHED,
             "Selected = UNSELECTED or STANDBY, or Partner.Synchronization = FALSE",
             _must_stop,
-            "figure 6-22",
+            "6.4.15",
         ),
     ],
     {
@@ -130,7 +130,7 @@ COUPLED: Final = Machine(
 INDEPENDENT: Final = Machine(
     "Mux machine, independent control",
     "mux_state",
-    "6.4.15, figure 6-21",
+    "6.4.15",
     [
         *_UNTIL_ATTACHED,
         Row(
@@ -138,28 +138,28 @@ INDEPENDENT: Final = Machine(
             _S.COLLECTING,
             "Selected = SELECTED and Partner.Synchronization = TRUE",
             _may_collect,
-            "figure 6-21",
+            "6.4.15",
         ),
         Row(
             _S.COLLECTING,
             _S.ATTACHED,
             "Selected = UNSELECTED or STANDBY, or Partner.Synchronization = FALSE",
             _must_stop,
-            "figure 6-21",
+            "6.4.15",
         ),
         Row(
             _S.COLLECTING,
             _S.DISTRIBUTING,
             "Selected = SELECTED and Partner.Synchronization = TRUE and Partner.Collecting = TRUE",
             _may_distribute,
-            "figure 6-21",
+            "6.4.15",
         ),
         Row(
             _S.DISTRIBUTING,
             _S.COLLECTING,
             "Selected = UNSELECTED or STANDBY, or Partner.Synchronization or Partner.Collecting = FALSE",
             _must_not_distribute,
-            "figure 6-21",
+            "6.4.15",
         ),
     ],
     {

@@ -128,17 +128,15 @@ MACHINE: Final = Machine(
     "receive_state",
     "6.4.12",
     [
-        Row(_S.INITIALIZE, _S.PORT_DISABLED, "UCT", always, "figure 6-18"),
+        Row(_S.INITIALIZE, _S.PORT_DISABLED, "UCT", always, "6.4.12"),
         Row(
             None,
             _S.PORT_DISABLED,
             "port_enabled = FALSE and port_moved = FALSE",
             lambda port, now: not port.enabled and not port.moved,
-            "figure 6-18",
+            "6.4.12",
         ),
-        Row(
-            _S.PORT_DISABLED, _S.INITIALIZE, "port_moved = TRUE", lambda port, now: port.moved, "figure 6-18"
-        ),
+        Row(_S.PORT_DISABLED, _S.INITIALIZE, "port_moved = TRUE", lambda port, now: port.moved, "6.4.12"),
         # Duplex may change without the link going down: so from everywhere, not from PORT_DISABLED alone.
         Row(
             None,
@@ -152,31 +150,31 @@ MACHINE: Final = Machine(
             _S.EXPIRED,
             "port_enabled = TRUE and LACP_Enabled = TRUE",
             lambda port, now: port.enabled and port.lacp_enabled,
-            "figure 6-18",
+            "6.4.12",
         ),
         Row(
             _S.LACP_DISABLED,
             _S.PORT_DISABLED,
             "LACP_Enabled = TRUE",
             lambda port, now: port.lacp_enabled,
-            "figure 6-18",
+            "6.4.12",
         ),
-        Row(_S.EXPIRED, _S.CURRENT, "LACPDU received", lambda port, now: port.pdu, "figure 6-18"),
+        Row(_S.EXPIRED, _S.CURRENT, "LACPDU received", lambda port, now: port.pdu, "6.4.12"),
         Row(
             _S.EXPIRED,
             _S.DEFAULTED,
             "current_while_timer expired",
             lambda port, now: now >= port.current_while,
-            "figure 6-18",
+            "6.4.12",
         ),
-        Row(_S.DEFAULTED, _S.CURRENT, "LACPDU received", lambda port, now: port.pdu, "figure 6-18"),
-        Row(_S.CURRENT, _S.CURRENT, "LACPDU received", lambda port, now: port.pdu, "figure 6-18"),
+        Row(_S.DEFAULTED, _S.CURRENT, "LACPDU received", lambda port, now: port.pdu, "6.4.12"),
+        Row(_S.CURRENT, _S.CURRENT, "LACPDU received", lambda port, now: port.pdu, "6.4.12"),
         Row(
             _S.CURRENT,
             _S.EXPIRED,
             "current_while_timer expired",
             lambda port, now: now >= port.current_while,
-            "figure 6-18",
+            "6.4.12",
         ),
     ],
     {
