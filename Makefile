@@ -16,10 +16,13 @@ PACKAGES       := clang llvm libbpf-dev libbpf1 iproute2 iputils-ping ethtool tc
 BENCH_PACKAGES := openvswitch-switch iperf3
 LAB_PACKAGES   := qemu-system-x86 busybox-static kmod
 
+# How many inputs fuzz tries.
+RUNS := 1000000
+
 # Tests to run: a floor (make test FLOOR=unit) or, without it, all of them, cheapest first.
 FLOOR :=
 
-.PHONY: help setup demo test bench lab lab-shell bench-lab man lint fmt clean packages bench-packages lab-packages
+.PHONY: help setup demo test bench lab lab-shell bench-lab fuzz man lint fmt clean packages bench-packages lab-packages
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -46,6 +49,11 @@ bench-lab: setup lab-packages ## on the kernel of the lab: our datapaths, the or
 
 man: $(STAMP) ## manual pages and JSON Schema, into build/
 	@$(PYTHON) -m manual build
+
+fuzz: setup ## a million frames, and a tenth as many histories, for LACP; another number: RUNS=
+	@$(PYTHON) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
+	@$(PYTHON) -m tests.fuzz.lacp parse -runs=$(RUNS) -max_len=160 -verbosity=1
+	@$(PYTHON) -m tests.fuzz.lacp history -runs=$$(($(RUNS) / 10)) -max_len=300 -verbosity=1
 
 lint: setup ## ruff, mypy --strict, import contract
 	@$(PYTHON) -m pytest tests/test_linters.py

@@ -23,9 +23,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from pyteam.engine.lacp import LacpPort, LacpSystem, MuxState, ReceiveState, Selected, Settings
+from pyteam.engine.lacp import LacpPort, LacpSystem, Settings
 from pyteam.engine.lacp.policy import POLICIES
 from pyteam.frames.lacp import Info, Lacpdu, State, parse
+from tests.simulation.lacp.invariants import check_pdu, check_system, what_users_know
 from tests.simulation.lacp.world import Wire, World, address, settings_of
 
 MORE: Final = int(os.environ.get("LACP_EXAMPLES", "1"))
@@ -274,60 +275,6 @@ class Anything(RuleBasedStateMachine):
                 for name in sorted(idle)
                 for index, port in self.world.systems[name].ports.items()
             ]
-
-
-def what_users_know(system: LacpSystem) -> object:
-    return [
-        (port.ifindex, port.collecting, port.distributing, port.selected, port.aggregator)
-        for port in system.ports.values()
-    ]
-
-
-def check_pdu(pdu: Lacpdu) -> None:
-    state = pdu.actor.state
-    assert not state & State.DISTRIBUTING or state & State.COLLECTING
-    assert not state & State.COLLECTING or state & State.SYNC
-    assert not (state & State.DISTRIBUTING and state & State.EXPIRED)
-
-
-def check_system(system: LacpSystem, now: float) -> None:
-    selection = system._selection
-    assert not selection.stirred
-    for port in system.ports.values():
-        assert port.next_timer() > now
-        assert port.alarm <= port.next_timer(), port
-        if port.distributing:
-            assert port.collecting
-        if port.collecting:
-            assert port.enabled
-            assert port.lacp_enabled
-            assert port.selected is Selected.SELECTED
-            assert port.partner_in_sync
-            assert port.actor.state & State.SYNC
-            assert port.fallback or port.receive_state is ReceiveState.CURRENT
-        lag = port.lag
-        assert (lag is None) is (port.selected is Selected.UNSELECTED)
-        if port.selected is Selected.SELECTED:
-            assert lag is selection.chosen
-        else:
-            assert not port.actor.state & State.SYNC, "in sync is who is selected"
-        assert lag is None or lag.members[port.ifindex] is port
-        assert (port.mux_state is MuxState.DETACHED) is (lag is None)
-        assert port.fallback is (port is selection._fallback)
-    for lag in selection.aggregators:
-        assert lag.members
-        assert lag.lead is min(lag.ports, key=selection._policy.worth)
-        assert len({port.speed for port in lag.ports if port.speed}) <= 1
-        assert lag.used is (lag is selection.chosen)
-        assert lag.waiting == {
-            port
-            for port in lag.ports
-            if port.selected is Selected.SELECTED and port.mux_state is MuxState.WAITING and not port.ready
-        }
-    limit = system._settings.max_active_ports
-    selected = [port for port in system.ports.values() if port.selected is Selected.SELECTED]
-    assert not limit or len(selected) <= limit
-    assert (selection.chosen is None) is (not selection.aggregators) or selection._held
 
 
 @pytest.mark.parametrize(("size", "examples", "steps"), [(2, 40, 30), (3, 25, 30), (5, 12, 30)])

@@ -97,6 +97,16 @@ def test_s4_another_priority_moves_nothing_and_is_told() -> None:
     assert alone.port(2).distributing
 
 
+def test_s4_an_expired_port_with_another_key_has_no_place_until_it_is_heard() -> None:
+    alone = Alone(Settings(fast_rate=True)).plug(1).join()
+    alone.wait(3.5)
+    assert (alone.port().state, alone.port().aggregator) == ("expired", 1)
+    alone.system.configure_port(alone.now, 1, settings_of(A, 1, key=5))
+    assert (alone.port().aggregator, alone.mux()) == (0, MuxState.DETACHED)
+    alone.join()
+    assert alone.port().distributing
+
+
 def test_s5_only_one_partner_of_two_is_served_and_the_other_takes_over() -> None:
     alone = Alone(Settings(fast_rate=True)).plug(1, 2, 3, 4)
     two: dict[int, Callable[[], object]] = {

@@ -62,9 +62,11 @@ class Selection:
             port.selected is Selected.UNSELECTED
             or key != lag.key
             or not lag.admits(port)
-            or (len(lag.members) == 1 and len(self._groups[key]) > 1 and self._fitting(port))
+            or (len(lag.members) == 1 and self._fitting(port, key))
         ):
             self._leave(port)
+            # One that is expired has a place only as long as it keeps it.
+            key = self._key(port)
         if port.lag is None and key is not None and port.mux_state is MuxState.DETACHED:
             self._join(port, key)
         elif port.lag is not None and port.lag.lead_by(self._policy.worth, port):
@@ -140,11 +142,10 @@ class Selection:
         return port.actor.key, partner.system_priority, partner.system, partner.key, individual
 
     def _join(self, port: LacpPort, key: Hashable) -> None:
-        group = self._groups.setdefault(key, [])
-        lag = self._fitting(port)
+        lag = self._fitting(port, key)
         if lag is None:
             lag = Aggregator(key, port)
-            group.append(lag)
+            self._groups.setdefault(key, []).append(lag)
         else:
             lag.add(port)
             lag.lead_by(self._policy.worth, port)
@@ -152,9 +153,9 @@ class Selection:
         port.selected = Selected.STANDBY
         self.changed = True
 
-    def _fitting(self, port: LacpPort) -> Aggregator | None:
-        """Another aggregator of its group that it may join: rather one whose speed is known."""
-        others = [lag for lag in self._groups[self._key(port)] if lag is not port.lag and lag.admits(port)]
+    def _fitting(self, port: LacpPort, key: Hashable) -> Aggregator | None:
+        """Another aggregator of this group that it may join: rather one whose speed is known."""
+        others = [lag for lag in self._groups.get(key, ()) if lag is not port.lag and lag.admits(port)]
         return max(others, key=lambda lag: lag.speed, default=None)
 
     def _leave(self, port: LacpPort) -> None:
