@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from pyteam.errors import PyteamError
+
+if TYPE_CHECKING:
+    # Not for teamdctl, which knows the daemon's errors only.
+    from pyteam.engine.snapshot import TeamSnapshot
+
+#: Called after a change with the team before and after it.
+Listener: TypeAlias = "Callable[[TeamSnapshot, TeamSnapshot], None]"
 
 
 class MethodError(PyteamError):
@@ -48,3 +56,9 @@ class Core(Protocol):
     def config_diff(self, config: str) -> str: ...
 
     def option_set(self, name: str, port: str, index: str, value: str) -> None: ...
+
+    def snapshot(self) -> TeamSnapshot:
+        """The team as it is now."""
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Have every change told; the answer ends that."""

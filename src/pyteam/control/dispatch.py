@@ -7,7 +7,7 @@ raises ends here, so that no request can end the daemon.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pyteam.control import protocol
 from pyteam.control.core import Core, MethodError
@@ -31,11 +31,22 @@ def call(core: Core, method: Method, arguments: Sequence[str]) -> str:
     return str(result) if method.returns else ""
 
 
-def answer(core: Core, packet: bytes) -> bytes:
-    """One request packet in, one reply packet out; never raises."""
+def answer(
+    core: Core, packet: bytes, follow: Callable[[], None] | None = None, *, escapes: bool = True
+) -> bytes:
+    """One request packet in, one reply packet out; never raises.
+
+    ``follow``: what the transport does for a client that wants to be told of changes, if it can.
+    ``escapes``: see `protocol.decode_request`.
+    """
     try:
-        method, arguments = protocol.decode_request(packet)
-        return protocol.encode_result(call(core, method, arguments))
+        method, arguments = protocol.decode_request(packet, escapes=escapes)
+        if not method.streams:
+            return protocol.encode_result(call(core, method, arguments))
+        if follow is None:
+            raise MethodError(method.failure, f"{method.name}: this way of asking has one answer only.")
+        follow()
+        return protocol.encode_result("")
     except MethodError as error:
         _log.debug("control: answered %s: %s", error.code, error)
         return protocol.encode_error(error)

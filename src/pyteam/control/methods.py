@@ -39,7 +39,9 @@ class Method(NamedTuple):
     """One row. Arguments and results are strings.
 
     ``attribute`` names the method of `core.Core` and of `client.Client`. The last of ``errors`` is
-    the method's general failure: it also stands for what nobody foresaw.
+    the method's general failure: it also stands for what nobody foresaw. What only ``reads`` is
+    anybody's where a transport knows who asks; the rest is root's. What ``streams`` has no end: the
+    answer is followed by `events.EVENTS`, where a transport can.
     """
 
     name: str
@@ -48,6 +50,8 @@ class Method(NamedTuple):
     returns: bool
     errors: tuple[str, ...]
     help: str
+    reads: bool = False
+    streams: bool = False
 
     @property
     def failure(self) -> str:
@@ -73,6 +77,7 @@ METHODS: Final[dict[str, Method]] = {
             True,
             ("NoSuchDev", "ConfigDumpFail"),
             "The configuration of a port, as JSON.",
+            reads=True,
         ),
         Method(
             "PortAdd",
@@ -97,6 +102,7 @@ METHODS: Final[dict[str, Method]] = {
             True,
             ("ConfigDumpFail",),
             "The configuration with its defaults, as JSON.",
+            reads=True,
         ),
         Method(
             "ConfigDumpActual",
@@ -105,6 +111,7 @@ METHODS: Final[dict[str, Method]] = {
             True,
             ("ConfigDumpActualFail",),
             "The same with the ports that there are, rather than those that were configured.",
+            reads=True,
         ),
         Method(
             "StateDump",
@@ -113,6 +120,7 @@ METHODS: Final[dict[str, Method]] = {
             True,
             ("StateDumpFail",),
             "The state of the team, its ports and their link watches, as JSON.",
+            reads=True,
         ),
         Method(
             "StateItemValueGet",
@@ -121,6 +129,7 @@ METHODS: Final[dict[str, Method]] = {
             True,
             ("PathDoesNotExist", "ItemValueGetFail"),
             "One value of the state, as plain text.",
+            reads=True,
         ),
         Method(
             "StateItemValueSet",
@@ -161,6 +170,16 @@ METHODS: Final[dict[str, Method]] = {
             False,
             ("NoSuchDev", "NoSuchOption", "OptionBusy", "OptionSetFail"),
             "Set an option of the device by hand, as teamnl takes it; no port: empty, no array: index 0.",
+        ),
+        Method(
+            "Subscribe",
+            "subscribe",
+            (),
+            False,
+            ("OpNotSupp",),
+            "Be told of every change from now on.",
+            reads=True,
+            streams=True,
         ),
     )
 }

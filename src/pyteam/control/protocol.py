@@ -2,8 +2,9 @@ r"""The language of the control socket: packets <-> values, pure, and where the 
 
 One packet is one message. A request is lines: ``REQUEST``, the method, an argument a line; in an
 argument a backslash is ``\\`` and a newline ``\n`` (two characters each). A reply is
-``REPLY_SUCCESS\n`` and the result as it is, or ``REPLY_ERROR\n<code>\n<text>\n``. Must not know
-sockets or the daemon; both ends of the wire are here, so that they cannot drift apart.
+``REPLY_SUCCESS\n`` and the result as it is, or ``REPLY_ERROR\n<code>\n<text>\n``. Who subscribed is
+sent more packets: ``EVENT``, its name, a value a line. Must not know sockets or the daemon; both
+ends of the wire are here, so that they cannot drift apart.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from pyteam.control.core import MethodError
+from pyteam.control.events import EVENTS, Event
 from pyteam.control.methods import ERRORS, INVALID_ARGS, METHODS, Method
 from pyteam.errors import PyteamError
 
@@ -23,6 +25,7 @@ RUN_DIR_VARIABLE: Final = "TEAMD_RUN_DIR"
 REQUEST: Final = "REQUEST"
 SUCCESS: Final = "REPLY_SUCCESS"
 ERROR: Final = "REPLY_ERROR"
+EVENT: Final = "EVENT"
 
 #: Characters of somebody's text that an error message repeats.
 _QUOTED: Final = 64
@@ -57,22 +60,25 @@ def unescape(line: str) -> str:
     return "\\".join(piece.replace("\\n", "\n") for piece in pieces)
 
 
-def encode_request(method: Method, arguments: Sequence[str]) -> bytes:
+def encode_request(method: Method, arguments: Sequence[str], *, escapes: bool = True) -> bytes:
     """Raises `ProtocolError` for a text that the protocol cannot carry."""
     if any("\0" in argument for argument in arguments):
         raise ProtocolError(f"{method.name}: an argument contains a NUL character.")
-    lines = [REQUEST, method.name, *map(escape, arguments)]
+    if not escapes and any("\n" in argument for argument in arguments[:-1]):
+        raise ProtocolError(f"{method.name}: only the last argument may have more than one line.")
+    lines = [REQUEST, method.name, *(map(escape, arguments) if escapes else arguments)]
     try:
         return "".join(f"{line}\n" for line in lines).encode()
     except UnicodeEncodeError as error:
         raise ProtocolError(f"{method.name}: an argument is not valid UTF-8.") from error
 
 
-def decode_request(packet: bytes) -> tuple[Method, list[str]]:
+def decode_request(packet: bytes, *, escapes: bool = True) -> tuple[Method, list[str]]:
     """The method that is asked for, with exactly its number of arguments; more are ignored.
 
     Blank lines are skipped, as clients rely on; where that leaves too few arguments, a blank line
-    is an empty argument. Raises `MethodError` ``InvalidArgs``, fit to be the reply.
+    is an empty argument. Without ``escapes``, as over ZeroMQ, the last argument is all that is left of
+    the packet, and blank lines are what they are. Raises `MethodError` ``InvalidArgs``, fit to be the reply.
     """
     try:
         # Clients that count the terminator of a C string send a NUL at the end.
@@ -90,14 +96,16 @@ def decode_request(packet: bytes) -> tuple[Method, list[str]]:
         known = " ".join(METHODS)
         raise MethodError(INVALID_ARGS, f'No method "{_quote(name)}"; there are: {known}.')
     count = len(method.arguments)
-    every = text.removesuffix("\n").split("\n")
+    every = text.removesuffix("\n").split("\n", -1 if escapes else count - 1)
     lines = [line for line in every if line]
-    if len(lines) < count:
+    if len(lines) < count or not escapes:
         lines = every
     # A request without any argument line still splits into one blank: nobody meant that one.
     if len(lines) < count or (count and not text):
         wanted = ", ".join(method.arguments)
         raise MethodError(INVALID_ARGS, f"{ERRORS[INVALID_ARGS]} {method.name} takes: {wanted}.")
+    if not escapes:
+        return method, lines[:count]
     try:
         return method, [unescape(line) for line in lines[:count]]
     except ProtocolError as error:
@@ -125,6 +133,39 @@ def decode_reply(packet: bytes) -> str:
         code, _, message = body.partition("\n")
         raise MethodError(code, message.removesuffix("\n"))
     raise ProtocolError(f'The answer begins with "{_quote(status)}": that is not teamd.')
+
+
+def encode_event(event: Event) -> bytes:
+    """One change, for a subscriber."""
+    values = (_spell(getattr(event, field)) for field in EVENTS[event.name].fields)
+    lines = [EVENT, event.name, *map(escape, values)]
+    return "".join(f"{line}\n" for line in lines).encode(errors="backslashreplace")
+
+
+def decode_event(packet: bytes) -> Event | None:
+    """The inverse of `encode_event`; None for one that this version does not know.
+
+    Raises `ProtocolError`.
+    """
+    first, *lines = packet.decode(errors="backslashreplace").removesuffix("\n").split("\n")
+    if first != EVENT or not lines:
+        raise ProtocolError(f'An event begins with "{_quote(first)}": that is not teamd.')
+    kind = EVENTS.get(lines[0])
+    if kind is None:
+        return None
+    values = [unescape(line) for line in lines[1:]]
+    if len(values) < len(kind.fields):
+        raise ProtocolError(f"{kind.name}: {len(values)} values; it has: {', '.join(kind.fields)}.")
+    found = dict(zip(kind.fields, values, strict=False))
+    return Event(kind.name, found.get("port"), _read(found.get("up")))
+
+
+def _spell(value: object) -> str:
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
+
+
+def _read(text: str | None) -> bool | None:
+    return None if text is None else text == "true"
 
 
 def _first_line(text: str) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 A client costs one descriptor and no buffer: a request is read, answered and the answer handed to
 the kernel in one go. Each pass of the event loop takes at most one request of each client, so a
 flood of one delays the others by one request. A client that does not read its answers is dropped
-when the kernel's buffer for it is full.
+when the kernel's buffer for it is full. So is one that was promised events and does not read them.
 """
 
 from __future__ import annotations
@@ -13,16 +13,21 @@ import logging
 import os
 import socket
 import stat
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pyteam.control.core import Core, MethodError
 from pyteam.control.dispatch import answer
+from pyteam.control.events import events
 from pyteam.control.methods import INVALID_ARGS
-from pyteam.control.protocol import encode_error
+from pyteam.control.protocol import encode_error, encode_event
 from pyteam.errors import PyteamError
 
 if TYPE_CHECKING:
     import asyncio
+
+    from pyteam.engine.snapshot import TeamSnapshot
 
 _log = logging.getLogger(__name__)
 
@@ -64,6 +69,9 @@ class Server:
         self._inode = (0, 0)
         #: By descriptor; the one that has been silent longest is first.
         self._clients: dict[int, socket.socket] = {}
+        #: Descriptors of those who are told of changes, and how to hear of none any more.
+        self._followers: set[int] = set()
+        self._leave: Callable[[], None] | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Listen. A socket file left by a predecessor is replaced. Raises `ControlError`."""
@@ -138,11 +146,26 @@ class Server:
         if flags & socket.MSG_TRUNC:
             reply = encode_error(MethodError(INVALID_ARGS, f"Request longer than {MAX_REQUEST} bytes."))
         else:
-            reply = answer(self._core, packet)
-        if descriptor not in self._clients:
-            return  # the method closed this server
+            reply = answer(self._core, packet, partial(self._follow, descriptor))
+        if descriptor in self._clients:  # else the method closed this server
+            self._send(descriptor, reply)
+
+    def _follow(self, descriptor: int) -> None:
+        self._followers.add(descriptor)
+        if self._leave is None:
+            self._leave = self._core.subscribe(self._tell)
+
+    def _tell(self, before: TeamSnapshot, after: TeamSnapshot) -> None:
+        packets = [encode_event(event) for event in events(before, after)]
+        for descriptor in list(self._followers):
+            for packet in packets:
+                if descriptor in self._followers:
+                    self._send(descriptor, packet)
+
+    def _send(self, descriptor: int, packet: bytes) -> None:
+        """Hand it to the kernel, or drop the client."""
         try:
-            _send(client, reply)
+            _send(self._clients[descriptor], packet)
         except ConnectionError as error:
             _log.debug("control: a client left without its answer: %s", error.strerror)
             self._drop(descriptor)
@@ -154,6 +177,10 @@ class Server:
             self._drop(descriptor)
 
     def _drop(self, descriptor: int) -> None:
+        self._followers.discard(descriptor)
+        if not self._followers and self._leave is not None:
+            self._leave()
+            self._leave = None
         client = self._clients.pop(descriptor, None)
         if client is not None and self._loop is not None:
             self._loop.remove_reader(client)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, runtime_checkable
 
 from pyteam.config import ConfigError, Document, TeamConfig
-from pyteam.control.core import MethodError
+from pyteam.control.core import Listener, MethodError
 from pyteam.control.methods import OPTION_ERRNO
 from pyteam.control.state import CONFIGURED, Path, Value, general, get_item, parse_item
 from pyteam.daemon import logs
@@ -28,7 +28,7 @@ from pyteam.engine.events import (
     PortUnwanted,
     PortWanted,
 )
-from pyteam.engine.snapshot import PortSnapshot
+from pyteam.engine.snapshot import PortSnapshot, TeamSnapshot
 from pyteam.link import Link
 from pyteam.options import OPTIONS, OptionKey, Type, parse_value
 
@@ -58,6 +58,8 @@ class DaemonCore:
         pid_file: str,
         debug_level: int,
         reloader: Reloader | None = None,
+        dbus: bool = False,
+        zmq: bool = False,
     ) -> None:
         self._document = document
         self._service = service
@@ -66,6 +68,8 @@ class DaemonCore:
         self._pid_file = pid_file
         self._debug_level = debug_level
         self._reloader = reloader or Reloader(Arguments(), document, datapath.kind)
+        self._dbus = dbus
+        self._zmq = zmq
         #: Ports that were given the implicit link watch, if they needed it: the names that they joined with.
         self._watched: dict[int, str] = {}
 
@@ -253,6 +257,12 @@ class DaemonCore:
         log.info("%s set to %s by hand.", f"{name} of {port}" if port else name, value[:64])
         self._service.handle([OptionChosen(key, wanted)])
 
+    def snapshot(self) -> TeamSnapshot:
+        return self._service.snapshot()
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        return self._service.audience.join(listener)
+
     def _ports(self) -> tuple[PortSnapshot, ...]:
         return self._service.snapshot().ports
 
@@ -272,11 +282,11 @@ class DaemonCore:
         setup = {
             "daemonized": self._daemonized,
             "datapath": self._datapath.kind,
-            "dbus_enabled": False,
+            "dbus_enabled": self._dbus,
             "debug_level": self._debug_level,
             "pid": os.getpid(),
             "pid_file": self._pid_file,
-            "zmq_enabled": False,
+            "zmq_enabled": self._zmq,
         }
         team = self._service.snapshot()
         state = state_dump(setup, team, {port.link.ifindex: self._statistics(port) for port in team.ports})

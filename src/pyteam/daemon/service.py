@@ -16,6 +16,7 @@ from itertools import groupby
 from typing import Final, Protocol
 
 from pyteam.config import TeamConfig
+from pyteam.daemon.audience import Audience
 from pyteam.daemon.memory import PATIENCE, Keeper
 from pyteam.daemon.resolver import look_up
 from pyteam.daemon.tipc import TipcLinks
@@ -118,6 +119,8 @@ class TeamService:
             add_ports=add_ports,
             separates=datapath.separates,
         )
+        #: Who is told of every change.
+        self.audience = Audience(self.team.snapshot)
         self._loop: Loop | None = None
         self._timer: Timer | None = None
         self._due: float | None = None
@@ -245,6 +248,8 @@ class TeamService:
             self._watch(quiet and not compare)
             if self._waiting and self._loop is not None and self._next_port is None:
                 self._next_port = self._loop.call_later(0, partial(self._guard, self._add_next))
+            if not (quiet and not compare):
+                self.audience.tell()
 
     def _for_now(self, actual: Actual) -> Desired:
         """What is wanted, but of new ports only one: each takes a while, and LACPDUs do not wait.

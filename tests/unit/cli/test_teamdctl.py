@@ -41,7 +41,7 @@ class Wired(Client):
     def close(self) -> None:
         pass
 
-    def _call(self, name: str, *arguments: str) -> str:
+    def _ask(self, name: str, *arguments: str) -> str:
         try:
             return call(self.core, METHODS[name], arguments)
         except MethodError as error:

@@ -7,10 +7,14 @@ daemon changes; how a team behaves is not its business.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from pyteam.control.core import MethodError
+from pyteam.control.core import Listener, MethodError
 from pyteam.control.state import get_item, parse_item
+from pyteam.engine.snapshot import PortSnapshot, TeamSnapshot
+from pyteam.link import Link
 from tests.unit.control.states import activebackup_state
 
 INTERFACES = ("p0", "p1", "team0")
@@ -26,6 +30,9 @@ class FakeCore:
         }
         #: Calls that change something, in order.
         self.changes: list[tuple[str, ...]] = []
+        #: Nothing moves by itself: `become` makes this another, and tells the listeners.
+        self.team = team("p0", active="p0")
+        self.listeners: list[Listener] = []
 
     def port_config_update(self, port: str, config: str) -> None:
         self._must_exist(port)
@@ -95,9 +102,35 @@ class FakeCore:
             raise MethodError("NoSuchOption")
         self.changes.append(("option_set", name, port, index, value))
 
+    def snapshot(self) -> TeamSnapshot:
+        return self.team
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        self.listeners.append(listener)
+        return lambda: self.listeners.remove(listener)
+
+    def become(self, after: TeamSnapshot) -> None:
+        before, self.team = self.team, after
+        for listener in list(self.listeners):
+            listener(before, after)
+
     def _must_exist(self, port: str) -> None:
         if port not in INTERFACES:
             raise MethodError("NoSuchDev")
+
+
+def team(*ports: str, up: bool = True, active: str = "", carrier: bool = True) -> TeamSnapshot:
+    """A team of these ports, of which each is up, or none."""
+    link = Link(1, "team0", bytes(6), bytes(6), up=True, carrier=carrier)
+    members = (replace(link, ifindex=index, name=name) for index, name in enumerate(ports, 2))
+    return TeamSnapshot(
+        ifindex=1,
+        link=link,
+        runner_name="activebackup",
+        mode="activebackup",
+        ports=tuple(PortSnapshot(member, up, ()) for member in members),
+        runner={"active_port": active},
+    )
 
 
 def _dump(value: object) -> str:

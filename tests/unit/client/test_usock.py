@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from pyteam.client import Client, ClientError, ConnectError
+from pyteam.client import Client, ClientError, ConnectError, Event
 from pyteam.control.usock import Server
-from tests.unit.control.fakecore import FakeCore
+from tests.unit.control.fakecore import FakeCore, team
 
 
 def talk(run_dir: Path, core: FakeCore, scene: Callable[[Client], None]) -> None:
@@ -132,3 +132,39 @@ def test_a_peer_that_is_no_teamd(tmp_path: Path, reply: bytes | None, number: in
         with pytest.raises(ClientError) as caught:
             client.state_dump()
         assert caught.value.errno == errno.EBADF
+
+
+def test_events_are_told_from_the_moment_they_are_asked_for(tmp_path: Path) -> None:
+    core = FakeCore()
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        server = Server(str(tmp_path / "team0.sock"), core)
+        server.start(loop)
+
+        def play() -> None:
+            def become(*ports: str) -> None:
+                loop.call_soon_threadsafe(core.become, team(*ports, active="p0"))
+
+            with Client("team0", str(tmp_path)) as client, client.events() as events:
+                become("p0", "p1")
+                assert next(events) == Event("PortAdded", "p1")
+                become("p1")
+                assert [next(events) for _ in range(2)] == [
+                    Event("LinkChanged", "p1", True),
+                    Event("PortRemoved", "p0"),
+                ]
+                # The connection that asks is another.
+                assert client.state_item_get("setup.pid") == "760"
+                loop.call_soon_threadsafe(server.close)
+                with pytest.raises(ClientError) as caught:
+                    next(events)
+                assert caught.value.errno == errno.ECONNRESET
+
+        try:
+            await asyncio.to_thread(play)
+        finally:
+            server.close()
+        assert core.listeners == []
+
+    asyncio.run(serve())
