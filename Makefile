@@ -12,7 +12,7 @@ OBJECTS := $(addprefix src/pyteam/datapath/,ebpf/team.bpf.o kernel/guard.bpf.o r
 STAMP  := .venv/installed-$(shell cat pyproject.toml constraints.txt setup.py | sha256sum | cut -c1-16)
 
 # What building, the demo and the tests call; bench adds what it compares with.
-PACKAGES       := clang llvm libbpf-dev libbpf1 iproute2 iputils-ping ethtool tcpdump procps libteam-utils python3 python3-venv zsh fish groff-base mandoc
+PACKAGES       := clang llvm libbpf-dev libbpf1 iproute2 iputils-ping ethtool tcpdump procps libteam-utils dbus-daemon dbus-bin python3 python3-venv zsh fish groff-base mandoc
 BENCH_PACKAGES := openvswitch-switch iperf3
 LAB_PACKAGES   := qemu-system-x86 busybox-static kmod
 

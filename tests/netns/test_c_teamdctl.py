@@ -1,7 +1,8 @@
 """The original's own client, from Debian's libteam-utils, and ours: same daemon, same answers.
 
 Each call runs in namespaces of its own (mount and network), where team0 exists and the control
-socket of a server in this process is to be found at the place that the original insists on.
+socket of a server in this process is to be found at the place that the original insists on. Over
+D-Bus, ``-D``, both speak through a bus of the test's.
 """
 
 from __future__ import annotations
@@ -9,18 +10,21 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pyteam.control import dbus
 from pyteam.control.usock import Server
+from tests.netns.buses import Bus, bus
 from tests.unit.control.fakecore import FakeCore
 from tests.unit.control.states import lacp_state
 
 ORIGINAL = ["/usr/bin/teamdctl"]
 OURS = [sys.executable, "-m", "pyteam.cli.teamdctl"]
 
-pytestmark = pytest.mark.needs("unshare", "mount", *ORIGINAL)
+pytestmark = pytest.mark.needs("unshare", "mount", "dbus-daemon", *ORIGINAL)
 
 # The directory of the socket is $0.
 NAMESPACE = """\
@@ -73,22 +77,35 @@ COMMANDS = [
 MISTAKES = ["", "port", "state item get", "state item set x", "port add a b", "frob", "states", "-D -U state"]
 
 
+@pytest.fixture(scope="module")
+def system_bus() -> Iterator[Bus]:
+    with bus() as made, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DBUS_SYSTEM_BUS_ADDRESS", made.address)
+        yield made
+
+
 async def spoken(
     core: FakeCore, run_dir: Path, client: list[str], words: list[str]
 ) -> tuple[int, bytes, bytes]:
-    """Exit code, stdout and stderr of one client against a server for this core."""
-    server = Server(str(run_dir / "team0.sock"), core)
+    """Exit code, stdout and stderr of one client against servers for this core."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
+    server, on_the_bus = Server(str(run_dir / "team0.sock"), core), dbus.Server("team0", core)
     server.start(asyncio.get_running_loop())
+    if "-D" in words:
+        environment["DBUS_SYSTEM_BUS_ADDRESS"] = os.environ["DBUS_SYSTEM_BUS_ADDRESS"]
+        server.close()
+        await on_the_bus.start()
     try:
         process = await asyncio.create_subprocess_exec(
             *("unshare", "--mount", "--net", "sh", "-c", NAMESPACE, str(run_dir), *client, *words),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)},
+            env=environment,
         )
         out, err = await asyncio.wait_for(process.communicate(), 30)
         return process.returncode or 0, out, err
     finally:
+        await on_the_bus.close()
         server.close()
 
 
@@ -106,6 +123,17 @@ def test_same_command_same_answer(tmp_path: Path, line: str) -> None:
     (core, words), (witness, _) = words_of(line), words_of(line)
     theirs = asyncio.run(spoken(witness, tmp_path, ORIGINAL, ["team0", *words]))
     ours = asyncio.run(spoken(core, tmp_path, OURS, ["team0", *words]))
+    assert ours == theirs
+    assert core.changes == witness.changes
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_same_command_same_answer_over_dbus(tmp_path: Path, system_bus: Bus, line: str) -> None:
+    (core, words), (witness, _) = words_of(line), words_of(line)
+    if "-U" in words:
+        return
+    theirs = asyncio.run(spoken(witness, tmp_path, ORIGINAL, ["-D", "team0", *words]))
+    ours = asyncio.run(spoken(core, tmp_path, OURS, ["-D", "team0", *words]))
     assert ours == theirs
     assert core.changes == witness.changes
 

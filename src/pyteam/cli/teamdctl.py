@@ -13,12 +13,14 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from typing import Final, NamedTuple
 
 from pyteam.cli import lacpview, terminal
 from pyteam.cli.stateview import render
 from pyteam.cli.terminal import Failure, Option
-from pyteam.client import Client, ClientError, ConnectError
+from pyteam.cli.transports import Daemon, Place, connect, explain
+from pyteam.client import Client, ClientError
 from pyteam.control.protocol import run_directory
 
 Arguments = Sequence[str]
@@ -36,6 +38,7 @@ class Options:
         self.run_dir: str | None = None
         #: Letters of the transports that were asked for.
         self.forced: list[str] = []
+        self.zmq_address = ""
 
 
 OPTIONS: Final = (
@@ -52,56 +55,54 @@ OPTIONS: Final = (
 _SOCKET: Final = ".sock"
 #: Seconds that a daemon has to show that it lives.
 _SOON: Final = 1.0
-#: Transports that others have and we do not, by the letter that forces them.
-MISSING: Final = {"D": "D-Bus", "Z": "ZeroMQ"}
 
 
-def _config_dump(client: Client, options: Options, _: Arguments) -> str:
+def _config_dump(client: Daemon, options: Options, _: Arguments) -> str:
     return _json(client.config_dump(), options)
 
 
-def _config_dump_noports(client: Client, options: Options, _: Arguments) -> str:
+def _config_dump_noports(client: Daemon, options: Options, _: Arguments) -> str:
     config = _parse(client.config_dump())
     config.pop("ports", None)
     return _dumps(config, options)
 
 
-def _config_dump_actual(client: Client, options: Options, _: Arguments) -> str:
+def _config_dump_actual(client: Daemon, options: Options, _: Arguments) -> str:
     return _json(client.config_dump_actual(), options)
 
 
-def _config_reload(client: Client, _: Options, __: Arguments) -> str:
+def _config_reload(client: Daemon, _: Options, __: Arguments) -> str:
     return _lines(client.config_reload())
 
 
-def _config_replace(client: Client, _: Options, arguments: Arguments) -> str:
+def _config_replace(client: Daemon, _: Options, arguments: Arguments) -> str:
     return _lines(client.config_replace(_read(arguments[0])))
 
 
-def _config_diff(client: Client, _: Options, arguments: Arguments) -> str:
+def _config_diff(client: Daemon, _: Options, arguments: Arguments) -> str:
     return _lines(client.config_diff(_read(arguments[0]) if arguments else ""))
 
 
-def _state_view(client: Client, options: Options, _: Arguments) -> str:
+def _state_view(client: Daemon, options: Options, _: Arguments) -> str:
     if options.json:
         return _state_dump(client, options, _)
     return render(_parse(client.state_dump()), verbose=options.verbosity > 0)
 
 
-def _state_dump(client: Client, options: Options, _: Arguments) -> str:
+def _state_dump(client: Daemon, options: Options, _: Arguments) -> str:
     return _json(client.state_dump(), options)
 
 
-def _state_item_get(client: Client, _: Options, arguments: Arguments) -> str:
+def _state_item_get(client: Daemon, _: Options, arguments: Arguments) -> str:
     return f"{client.state_item_get(*arguments)}\n"
 
 
-def _state_item_set(client: Client, _: Options, arguments: Arguments) -> str:
+def _state_item_set(client: Daemon, _: Options, arguments: Arguments) -> str:
     client.state_item_set(*arguments)
     return ""
 
 
-def _lacp(client: Client, options: Options, _: Arguments) -> str:
+def _lacp(client: Daemon, options: Options, _: Arguments) -> str:
     state = _parse(client.state_dump())
     setup = state.get("setup")
     runner = setup.get("runner_name") if isinstance(setup, dict) else None
@@ -112,36 +113,36 @@ def _lacp(client: Client, options: Options, _: Arguments) -> str:
     return lacpview.render(client.device, state)
 
 
-def _port_add(client: Client, _: Options, arguments: Arguments) -> str:
+def _port_add(client: Daemon, _: Options, arguments: Arguments) -> str:
     client.port_add(*arguments)
     return ""
 
 
-def _port_remove(client: Client, _: Options, arguments: Arguments) -> str:
+def _port_remove(client: Daemon, _: Options, arguments: Arguments) -> str:
     client.port_remove(*arguments)
     return ""
 
 
-def _port_present(client: Client, _: Options, arguments: Arguments) -> str:
+def _port_present(client: Daemon, _: Options, arguments: Arguments) -> str:
     ports = _parse(client.config_dump_actual()).get("ports")
     if not isinstance(ports, dict) or arguments[0] not in ports:
         raise _call_failed(errno.ENODEV)
     return ""
 
 
-def _port_config_update(client: Client, _: Options, arguments: Arguments) -> str:
+def _port_config_update(client: Daemon, _: Options, arguments: Arguments) -> str:
     client.port_config_update(*arguments)
     return ""
 
 
-def _port_config_dump(client: Client, options: Options, arguments: Arguments) -> str:
+def _port_config_dump(client: Daemon, options: Options, arguments: Arguments) -> str:
     return _json(client.port_config_dump(*arguments), options)
 
 
 class Command(NamedTuple):
     words: tuple[str, ...]
     parameters: tuple[str, ...]
-    run: Callable[[Client, Options, Arguments], str]
+    run: Callable[[Daemon, Options, Arguments], str]
     #: A phrase without a full stop, for the manual and completion.
     help: str
 
@@ -203,9 +204,6 @@ def _run(argv: Sequence[str]) -> Iterator[str]:
     if len(options.forced) > 1:
         one = "Only one interface could be forced at a time (UNIX domain socket, D-Bus, ZMQ)."
         raise Failure(one, show_help=True)
-    for letter in options.forced:
-        if letter in MISSING:
-            raise Failure(f"{MISSING[letter]} support is not compiled-in")
     if options.list:
         yield from _teams(options)
         return
@@ -217,11 +215,18 @@ def _run(argv: Sequence[str]) -> Iterator[str]:
         socket.if_nametoindex(device)
     except (OSError, ValueError):
         raise Failure(f'Device "{device}" does not exist') from None
-    with _connect(device, options) as client:
+    place = Place(device, options.run_dir, options.zmq_address)
+    client, transport = connect(place, "".join(options.forced))
+    with closing(client):
+        try:
+            _check(client, device)
+        except ClientError as error:
+            explain(transport, error)
+            raise Failure(f"teamdctl_connect failed ({os.strerror(error.errno or 0)})") from error
         try:
             yield command.run(client, options, arguments)
         except ClientError as error:
-            _explain(error)
+            explain(transport, error)
             raise _call_failed(error.errno) from error
 
 
@@ -243,8 +248,10 @@ def parse_options(argv: Sequence[str]) -> tuple[Options, list[str]]:
                 options.json = True
             case "run-dir":
                 options.run_dir = value
-            case _ if option.letter not in options.forced:
-                options.forced.append(option.letter)
+            case _:
+                if option.letter not in options.forced:
+                    options.forced.append(option.letter)
+                options.zmq_address = value or options.zmq_address
     return options, words
 
 
@@ -299,44 +306,15 @@ def _teams(options: Options) -> Iterator[str]:
         yield f"{name}\n"
 
 
-def _connect(device: str, options: Options) -> Client:
-    """A connection to the daemon of this device, and surely of this one."""
-    try:
-        client = Client(device, options.run_dir)
-    except ConnectError as error:
-        _library("cli_usock_init", f"usock: Failed to connect socket ({error.path}).")
-        _library("teamdctl_connect", 'Failed to connect using CLI "usock".')
-        raise Failure(f"teamdctl_connect failed ({os.strerror(error.errno or 0)})") from error
-    try:
-        controlled = _parse(client.config_dump()).get("device")
-        if not isinstance(controlled, str):
-            raise Failure("Failed to parse device name from config.")
-        if controlled != device:
-            raise Failure(
-                f"Unable to access to {device} through connected teamd daemon"
-                f" because it controls {controlled}."
-            )
-    except ClientError as error:
-        client.close()
-        _explain(error)
-        raise Failure(f"teamdctl_connect failed ({os.strerror(error.errno or 0)})") from error
-    except Failure:
-        client.close()
-        raise
-    return client
-
-
-def _explain(error: ClientError) -> None:
-    if error.code:
-        _library("cli_usock_process_msg", f'usock: Error message received: "{error.code}"')
-        _library("cli_usock_process_msg", f'usock: Error message content: "{error.text}"')
-    else:
-        _library("cli_usock_method_call", f"usock: {error}")
-
-
-def _library(function: str, message: str) -> None:
-    """In the words of the original's library, which scripts look for."""
-    print(f"libteamdctl: {function}: {message}", file=sys.stderr)
+def _check(client: Daemon, device: str) -> None:
+    """That it is the daemon of this device: a renamed one answers under its old name."""
+    controlled = _parse(client.config_dump()).get("device")
+    if not isinstance(controlled, str):
+        raise Failure("Failed to parse device name from config.")
+    if controlled != device:
+        raise Failure(
+            f"Unable to access to {device} through connected teamd daemon because it controls {controlled}."
+        )
 
 
 def _read(file: str) -> str:

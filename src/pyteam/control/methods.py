@@ -39,7 +39,7 @@ class Method(NamedTuple):
     """One row. Arguments and results are strings.
 
     ``attribute`` names the method of `core.Core` and of `client.Client`. The last of ``errors`` is
-    the method's general failure: it also stands for what nobody foresaw. What only ``reads`` is
+    the method's general failure: it also stands for what nobody foresaw. What is ``public`` is
     anybody's where a transport knows who asks; the rest is root's. What ``streams`` has no end: the
     answer is followed by `events.EVENTS`, where a transport can.
     """
@@ -50,7 +50,7 @@ class Method(NamedTuple):
     returns: bool
     errors: tuple[str, ...]
     help: str
-    reads: bool = False
+    public: bool = False
     streams: bool = False
 
     @property
@@ -77,7 +77,7 @@ METHODS: Final[dict[str, Method]] = {
             True,
             ("NoSuchDev", "ConfigDumpFail"),
             "The configuration of a port, as JSON.",
-            reads=True,
+            public=True,
         ),
         Method(
             "PortAdd",
@@ -102,7 +102,7 @@ METHODS: Final[dict[str, Method]] = {
             True,
             ("ConfigDumpFail",),
             "The configuration with its defaults, as JSON.",
-            reads=True,
+            public=True,
         ),
         Method(
             "ConfigDumpActual",
@@ -111,7 +111,7 @@ METHODS: Final[dict[str, Method]] = {
             True,
             ("ConfigDumpActualFail",),
             "The same with the ports that there are, rather than those that were configured.",
-            reads=True,
+            public=True,
         ),
         Method(
             "StateDump",
@@ -120,7 +120,7 @@ METHODS: Final[dict[str, Method]] = {
             True,
             ("StateDumpFail",),
             "The state of the team, its ports and their link watches, as JSON.",
-            reads=True,
+            public=True,
         ),
         Method(
             "StateItemValueGet",
@@ -129,7 +129,7 @@ METHODS: Final[dict[str, Method]] = {
             True,
             ("PathDoesNotExist", "ItemValueGetFail"),
             "One value of the state, as plain text.",
-            reads=True,
+            public=True,
         ),
         Method(
             "StateItemValueSet",
@@ -178,7 +178,7 @@ METHODS: Final[dict[str, Method]] = {
             False,
             ("OpNotSupp",),
             "Be told of every change from now on.",
-            reads=True,
+            public=True,
             streams=True,
         ),
     )

@@ -194,11 +194,16 @@ def _send(client: socket.socket, packet: bytes) -> None:
     except OSError as error:
         if error.errno != errno.EMSGSIZE:
             raise
-        try:
-            client.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, len(packet))
-        except PermissionError:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, len(packet))
+        widen(client, len(packet))
         client.send(packet)
+
+
+def widen(connection: socket.socket, size: int) -> None:
+    """Let the kernel hold this many bytes that were not read yet, or as many as we may."""
+    try:
+        connection.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, size)
+    except PermissionError:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
 
 
 def _unlink_stale(path: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getopt
+import importlib.util
 import os
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
@@ -87,12 +88,14 @@ TABLE: Final = (
     _Option("t", "team-dev", "DEVNAME", "Name the team device; wins over the configuration", "team_device"),
     _Option("n", "no-ports", "", "Do not add the configured ports", "no_ports"),
     _Option("", "datapath", "NAME", "auto, kernel or ebpf; wins over the configuration", "datapath"),
-    _Option("D", "dbus-enable", "", "Serve D-Bus (not yet)", "dbus"),
-    _Option("Z", "zmq-enable", "ADDRESS", "Serve ZeroMQ on ADDRESS (not yet)", "zmq"),
+    _Option("D", "dbus-enable", "", "Serve D-Bus", "dbus"),
+    _Option("Z", "zmq-enable", "ADDRESS", "Serve ZeroMQ on ADDRESS", "zmq"),
     _Option("U", "usock-enable", "", "Serve the unix socket (the default)", "usock"),
     _Option("u", "usock-disable", "", "Do not serve the unix socket", "usock", False),
 )
 LOG_OUTPUTS: Final = ("stdout", "stderr", "syslog")
+#: Attribute of `Arguments`, what it asks for, and the module and package that it needs.
+_PACKAGES: Final = (("dbus", "D-Bus", "dbus_fast", "dbus-fast"), ("zmq", "ZeroMQ", "zmq", "pyzmq"))
 _DATAPATHS: Final = ("auto", "kernel", "ebpf")
 
 
@@ -127,10 +130,11 @@ def _examined(given: dict[str, Any]) -> Arguments:
         raise UsageError(f'--datapath: "{given["datapath"]}" is not one of {", ".join(_DATAPATHS)}')
     if given.get("command") in ("help", "version", "schema"):
         return Arguments(**given)
-    if "dbus" in given:
-        raise UsageError("D-Bus support is not compiled-in")
-    if "zmq" in given:
-        raise UsageError("ZeroMQ support is not compiled-in")
+    for attribute, what, module, package in _PACKAGES:
+        if attribute in given and importlib.util.find_spec(module) is None:
+            raise UsageError(
+                f"{what} support is not installed: no Python package {package} (pip install {package})"
+            )
     warnings = []
     if given.get("log_output", "stderr") not in LOG_OUTPUTS:
         output = given.pop("log_output")

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pyteam
 from pyteam.config import Document, TeamConfig
 from pyteam.control.protocol import run_directory, socket_path
-from pyteam.control.usock import Server
-from pyteam.daemon import device, tipc
+from pyteam.daemon import device, surfaces, tipc
 from pyteam.daemon.arguments import Arguments
 from pyteam.daemon.core import DaemonCore
 from pyteam.daemon.hashfile import choose_datapath, read_files
@@ -56,6 +55,7 @@ def prepare(arguments: Arguments, document: Document) -> Prepared:
     tipc.require(team)
     choice = choose_datapath(team, arguments.datapath or team.datapath)
     document = document.with_device(document.team.device or device.free_name()).with_defaults()
+    surfaces.require(arguments, document.team.device)
     return Prepared(document, replace(document.team, runner=team.runner), choice)
 
 
@@ -133,8 +133,11 @@ class Life:
             pid_file=self._pid_file,
             debug_level=self._debug_level,
             reloader=Reloader(self._arguments, document, datapath.kind, self._file),
+            dbus=self._arguments.dbus,
+            zmq=self._arguments.zmq is not None,
         )
-        server = Server(os.path.abspath(socket_path(self.name, self._arguments.run_dir)), core)
+        socket_file = os.path.abspath(socket_path(self.name, self._arguments.run_dir))
+        ways_in = surfaces.Surfaces(self._arguments, self.name, socket_file, core)
         try:
             service.start(loop)
             hindrances = service.hindrances()
@@ -142,9 +145,8 @@ class Life:
                 raise StartError(hindrances[0], "the team cannot be as it is configured")
             core.current_document()
             self._core = core
-            # Last: whoever waits for the socket finds a team that works.
-            if self._arguments.usock:
-                server.start(loop)
+            # Last: whoever waits for the socket, or the bus name, finds a team that works.
+            await ways_in.start(loop)
             self.started = True
             log.info("%s successfully started.", pyteam.__version__)
             ready()
@@ -152,7 +154,7 @@ class Life:
             log.info("Exiting...")
         finally:
             self._core = None
-            server.close()
+            await ways_in.close()
             ends = self._ends(adopted)
             service.stop(farewell=ends)
             if ends:
