@@ -24,6 +24,7 @@ from pyteam.client.dbus import AsyncClient, Client
 from pyteam.control import dbus, dbus_socket
 from pyteam.control.dbus import BusError, Server
 from pyteam.control.dbus_object import INTERFACE, PATH, PROPERTIES_INTERFACE
+from pyteam.control.usock import MAX_REQUEST
 from tests.netns.buses import LAX, OURS, Bus, bus
 from tests.unit.control.fakecore import FakeCore, team
 
@@ -386,6 +387,24 @@ def test_a_long_request_and_a_long_answer(system_bus: Bus) -> None:
 
     served(core, scene)
     assert len(core.changes[0][2]) > 200_000
+
+
+def test_a_request_too_long_is_refused_and_does_not_wait(system_bus: Bus) -> None:
+    core = FakeCore()
+
+    async def scene(_: Server) -> None:
+        bus = await stranger()
+        long = request("PortConfigUpdate", "p1", "x" * (MAX_REQUEST + 1))
+        nested = request("PortConfigUpdate", "p1", "{}")
+        nested.signature, nested.body = "ssa{sv}", ["p1", "{}", {"a": Variant("s", "b")}]
+        for refused in (long, nested):
+            reply = await bus.call(refused)
+            assert reply.error_name == "org.freedesktop.DBus.Error.LimitsExceeded"
+            assert "Request longer than" in reply.body[0]
+        bus.disconnect()
+
+    served(core, scene)
+    assert core.changes == []
 
 
 # A bus that is somebody else's

@@ -24,6 +24,7 @@ from dbus_fast import (
     MessageType,
     NameFlag,
     RequestNameReply,
+    Variant,
 )
 from dbus_fast.aio import MessageBus
 from dbus_fast.validators import is_bus_name_valid
@@ -32,6 +33,7 @@ from pyteam.control.core import Core
 from pyteam.control.dbus_object import TeamObject, bus_name, signals
 from pyteam.control.dbus_socket import MeteredBus
 from pyteam.control.turns import Turns
+from pyteam.control.usock import MAX_REQUEST
 from pyteam.engine.snapshot import TeamSnapshot
 from pyteam.errors import PyteamError
 
@@ -174,9 +176,11 @@ class Server:
             return False
         if message.flags & MessageFlag.NO_REPLY_EXPECTED and not self._object.is_for_root(message):
             return True  # nobody wants to know
-        if not self._turns.add(message.sender or "", message):
+        if sum(map(_weight, message.body)) > MAX_REQUEST:
+            self._refuse(message, ErrorType.LIMITS_EXCEEDED, f"Request longer than {MAX_REQUEST} bytes.")
+        elif not self._turns.add(message.sender or "", message):
             text = f"More than {MAX_WAITING} requests are waiting."
-            self._reply(message, Message.new_error(message, ErrorType.LIMITS_EXCEEDED, text))
+            self._refuse(message, ErrorType.LIMITS_EXCEEDED, text)
         self._go_on()
         return True
 
@@ -202,11 +206,9 @@ class Server:
 
     def _answer(self, client: str, message: Message) -> None:
         if self._object.is_for_root(message) and self._users.get(client) not in (0, os.geteuid()):
-            text = f"{message.member} is for root."
-            reply = Message.new_error(message, ErrorType.ACCESS_DENIED, text)
+            self._refuse(message, ErrorType.ACCESS_DENIED, f"{message.member} is for root.")
         else:
-            reply = self._object.answer(message)
-        self._reply(message, reply)
+            self._reply(message, self._object.answer(message))
         self._turns.done(client)
 
     async def _ask_for_user(self, client: str, message: Message) -> None:
@@ -247,6 +249,9 @@ class Server:
         for message in signals(before, after):
             self._send(message)
 
+    def _refuse(self, message: Message, error: ErrorType, text: str) -> None:
+        self._reply(message, Message.new_error(message, error, text))
+
     def _reply(self, message: Message, reply: Message) -> None:
         if not message.flags & MessageFlag.NO_REPLY_EXPECTED:
             self._send(reply)
@@ -266,6 +271,18 @@ class Server:
 def _sent(future: asyncio.Future[None]) -> None:
     if not future.cancelled() and future.exception() is not None:
         _log.debug("D-Bus: a message was not sent: %s", future.exception())
+
+
+def _weight(value: object) -> int:
+    """How much memory an argument takes, roughly; a container's is too much, as no request has one."""
+    match value:
+        case str():
+            return len(value)
+        case Variant():
+            return _weight(value.value)
+        case int() | float():
+            return 8
+    return MAX_REQUEST + 1
 
 
 async def _gone(bus: MessageBus) -> None:
