@@ -61,6 +61,9 @@ INTENDED: Final = (
     Difference("options/user_linkup(*)", "`user_linkup` of ports added at start", values=("false", "true")),
     Difference("log/ours/Repairing what was changed from outside: *", "what others change", "ip link set *"),
     Difference("log/*/libteamdctl: *: Error message content: *", "error texts", scenario="teamdctl"),
+    Difference(
+        "log/*/libteamdctl: *: dbus: Error message received: *", "names of errors", scenario="teamdctl"
+    ),
     *(
         Difference(f"log/original/*: {line}", "log when a port leaves", step)
         for step in _LEAVING

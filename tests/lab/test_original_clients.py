@@ -6,10 +6,11 @@ What the original's teamdctl gets from the original's teamd is what either has t
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,7 @@ import pytest
 from pyteam.cli import teamdctl
 from tests.lab.original import unexplained
 from tests.lab.sidebyside import Side, flat, side
+from tests.netns.buses import USUAL, Bus, running
 
 ORIGINAL: Final = "/usr/bin/teamdctl"
 
@@ -73,6 +75,25 @@ LINES: Final = (
 )
 
 
+#: What travels in another way.
+LINES_OF_DBUS: Final = (
+    "config dump",
+    "state view",
+    "-o state dump",
+    "state item get runner.active_port",
+    "! state item get runner.nothing",
+    "state item set runner.active_port eth2",
+    "state item get runner.active_port",
+    "! state item set setup.pid 1",
+    "! port config dump nobody",
+    """port config update eth3 '{"prio": 20}'""",
+    "port add eth3",
+    "port present eth3",
+    "! port add nobody",
+    "port remove eth1",
+)
+
+
 def theirs(words: list[str]) -> Outcome:
     done = subprocess.run([ORIGINAL, *words], capture_output=True, text=True, timeout=30)
     return done.returncode, done.stdout, done.stderr
@@ -89,11 +110,17 @@ def ours(capsys: pytest.CaptureFixture[str]) -> Client:
     return run
 
 
-def said(daemon: str, client: Client, directory: Path) -> list[Outcome]:
+def over_dbus(client: Client) -> Client:
+    return lambda words: client(["-D", *words])
+
+
+def said(
+    daemon: str, client: Client, directory: Path, lines: Sequence[str] = LINES, *options: str
+) -> list[Outcome]:
     with side(daemon, directory) as one:
-        one.start([], CONFIG)
+        one.start(options, CONFIG)
         one.comes_to("state.runner.active_port=eth1 state.ports.eth2.link_watches.up=true")
-        return [settled(one, client, line) for line in LINES]
+        return [settled(one, client, line) for line in lines]
 
 
 def settled(one: Side, client: Client, line: str) -> Outcome:
@@ -105,14 +132,29 @@ def settled(one: Side, client: Client, line: str) -> Outcome:
 
 
 def test_the_same_answers(tmp_path: Path, ours: Client) -> None:
-    reference = said("original", theirs, tmp_path)
-    for line, (code, _, err) in zip(LINES, reference, strict=True):
+    compare(tmp_path, theirs, ours, LINES)
+
+
+@pytest.mark.needs("dbus-daemon")
+def test_the_same_answers_over_dbus(tmp_path: Path, ours: Client) -> None:
+    os.makedirs(os.path.dirname(USUAL), exist_ok=True)
+    with running(Bus(tmp_path, USUAL)):
+        compare(tmp_path, over_dbus(theirs), over_dbus(ours), LINES_OF_DBUS, "-D")
+
+
+def compare(directory: Path, theirs: Client, ours: Client, lines: Sequence[str], *options: str) -> None:
+    reference = said("original", theirs, directory, lines, *options)
+    for line, (code, _, err) in zip(lines, reference, strict=True):
         assert bool(code) == line.startswith("! "), f"{line}: {err}"
     wrong = []
-    for line, expected, got in zip(LINES, reference, said("original", ours, tmp_path), strict=True):
+    for line, expected, got in zip(
+        lines, reference, said("original", ours, directory, lines, *options), strict=True
+    ):
         if got != expected:
             wrong.append(f"our teamdctl, {line}: {expected} | {got}")
-    for line, expected, got in zip(LINES, reference, said("ours", theirs, tmp_path), strict=True):
+    for line, expected, got in zip(
+        lines, reference, said("ours", theirs, directory, lines, *options), strict=True
+    ):
         left = unexplained("teamdctl", line, plain(line, expected), plain(line, got))
         wrong += [f"our teamd, {line}: {path}: {their} | {our}" for path, (their, our) in left.items()]
     assert not wrong, "\n".join(wrong)

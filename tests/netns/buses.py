@@ -105,17 +105,20 @@ def bus() -> Iterator[Bus]:
     with tempfile.TemporaryDirectory(prefix="pyteam-bus-") as name:
         directory = Path(name)
         directory.chmod(0o755)
-        yield from _running(Bus(directory, f"{name}/socket"))
+        with running(Bus(directory, f"{name}/socket")) as made:
+            yield made
 
 
 @contextmanager
 def bus_of(host: Host) -> Iterator[Bus]:
     """The system bus of a host, where everybody looks for it."""
     host.sh("mkdir -p /run/dbus")
-    yield from _running(Bus(host.directory, USUAL, host.within(), f"/proc/{host.holder}/root"))
+    with running(Bus(host.directory, USUAL, host.within(), f"/proc/{host.holder}/root")) as made:
+        yield made
 
 
-def _running(made: Bus) -> Iterator[Bus]:
+@contextmanager
+def running(made: Bus) -> Iterator[Bus]:
     try:
         made.start()
         yield made

@@ -99,9 +99,10 @@ def test_strangers_read_and_root_changes(machine: Host, system_bus: Bus) -> None
 
 def test_whoever_looks_around_finds_the_object(machine: Host, system_bus: Bus) -> None:
     machine.start("-D", config=TWO_PORTS).ready()
+    introspect = "org.freedesktop.DBus.Introspectable.Introspect"
     for path, what in (("/", "org"), ("/org/libteam", "teamd"), (PATH, "PortConfigUpdate")):
-        found = send(machine, path, "org.freedesktop.DBus.Introspectable.Introspect", user=NOBODY)
-        assert f'name="{what}"' in found.out
+        assert f'name="{what}"' in send(machine, path, introspect).out
+    assert 'name="PortConfigUpdate"' in send(machine, PATH, introspect, user=NOBODY).out
     assert send(machine, PATH, "org.freedesktop.DBus.Peer.Ping").code == 0
     assert "org.freedesktop.DBus.Error.UnknownMethod" in call(machine, "Frobnicate").err
 
