@@ -39,7 +39,6 @@ def box(tmp_path: Path) -> Iterator[Host]:
         "-h team0",
         "--frob",
         "-t",
-        "-Z tcp://*:5555",
         "-h -k -v",
         "-v -h",
         "--ver",
