@@ -64,6 +64,16 @@ def test_as_networkmanager_starts_it(machine: Host, system_bus: Bus) -> None:
     assert ask_the_bus(machine, "NameHasOwner").out.split() == ["boolean", "false"]
 
 
+def test_in_the_background_the_name_is_there_when_it_returns(machine: Host, system_bus: Bus) -> None:
+    assert machine.teamd("-d", "-D", config=TWO_PORTS).code == 0
+    assert ask_the_bus(machine, "NameHasOwner").out.split() == ["boolean", "true"]
+    assert machine.teamd("-k", "-t", "team0").code == 0
+    system_bus.stop()
+    refused = machine.teamd("-d", "-D", config=TWO_PORTS)
+    assert refused.code == 1
+    assert "Failed: D-Bus: cannot reach the system bus: No such file or directory" in refused.err
+
+
 def test_the_original_and_we_speak_to_it(machine: Host, system_bus: Bus) -> None:
     machine.start("-D", "-u", config=TWO_PORTS).ready()
     for teamdctl in (["/usr/bin/teamdctl"], program("teamdctl")):

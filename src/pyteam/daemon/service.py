@@ -153,6 +153,7 @@ class TeamService:
         if farewell and self._loop is not None and not self._removed:
             self._wire.send(self.team.end(self._loop.time()).frames)
         self._look_away()
+        self.audience.stop()
         if self._loop is not None:
             self._save()
         self._wire.close()
@@ -248,8 +249,8 @@ class TeamService:
             self._watch(quiet and not compare)
             if self._waiting and self._loop is not None and self._next_port is None:
                 self._next_port = self._loop.call_later(0, partial(self._guard, self._add_next))
-            if not (quiet and not compare):
-                self.audience.tell()
+            if self._loop is not None and not (quiet and not compare):
+                self.audience.stir(self._loop.call_later)
 
     def _for_now(self, actual: Actual) -> Desired:
         """What is wanted, but of new ports only one: each takes a while, and LACPDUs do not wait.
