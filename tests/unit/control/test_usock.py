@@ -14,7 +14,7 @@ import pytest
 
 from pyteam.control import usock
 from pyteam.control.usock import ControlError, Server
-from tests.unit.control.fakecore import FakeCore
+from tests.unit.control.fakecore import FakeCore, team
 
 GET = b"REQUEST\nStateItemValueGet\nsetup.runner_name\n"
 ANSWER = b"REPLY_SUCCESS\nactivebackup"
@@ -168,6 +168,33 @@ def test_a_client_that_never_reads_is_dropped_and_the_others_served(path: Path) 
         with pytest.raises(ConnectionError):
             await flood(deaf, b"REQUEST\nConfigDump\n")
         assert await ask(other, GET) == ANSWER
+
+    served(path, core, scene)
+
+
+def test_who_subscribed_is_told_and_who_does_not_read_it_is_dropped(path: Path) -> None:
+    core = FakeCore()
+    up, down = team("p0", active="p0"), team("p0", active="p0", carrier=False)
+
+    async def scene(guests: Guests) -> None:
+        loop = asyncio.get_running_loop()
+        deaf, keen, other = guests.connect(), guests.connect(), guests.connect()
+        for follower in deaf, keen, keen:
+            assert await ask(follower, b"REQUEST\nSubscribe\n") == b"REPLY_SUCCESS\n"
+        assert len(core.listeners) == 1
+        for turn in range(1000):
+            core.become(up if turn % 2 else down)
+            word = b"true" if turn % 2 else b"false"
+            assert await loop.sock_recv(keen, 4096) == b"EVENT\nCarrierChanged\n" + word + b"\n"
+        # It still answers questions between the events.
+        assert await ask(keen, GET) == ANSWER
+        with pytest.raises(BlockingIOError):
+            other.recv(4096)
+        while deaf.recv(4096):
+            pass
+        keen.close()
+        while core.listeners:
+            assert await ask(other, GET) == ANSWER
 
     served(path, core, scene)
 
