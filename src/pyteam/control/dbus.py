@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 PATIENCE: Final = 5.0
 #: Seconds between attempts to be on a bus that went away: doubled from the first to the last.
 FIRST_PAUSE: Final = 0.1
-LONGEST_PAUSE: Final = 10.0
+LONGEST_PAUSE: Final = 2.0
 #: Requests of one client that wait; what is more is refused. A bus lets 128 of them be unanswered.
 MAX_WAITING: Final = 128
 #: Clients whose user is remembered.
@@ -196,20 +196,25 @@ class Server:
         if turn is None:
             return
         client, message = turn
-        if self._object.is_for_root(message) and client not in self._users:
-            question = asyncio.create_task(self._ask_for_user(client, message))
-            self._questions.add(question)
-            question.add_done_callback(self._questions.discard)
-        else:
-            self._answer(client, message)
-        self._go_on()
+        try:
+            if self._object.is_for_root(message) and client not in self._users:
+                question = asyncio.create_task(self._ask_for_user(client, message))
+                self._questions.add(question)
+                question.add_done_callback(self._questions.discard)
+            else:
+                self._answer(client, message)
+        finally:
+            self._go_on()
 
     def _answer(self, client: str, message: Message) -> None:
-        if self._object.is_for_root(message) and self._users.get(client) not in (0, os.geteuid()):
-            self._refuse(message, ErrorType.ACCESS_DENIED, f"{message.member} is for root.")
-        else:
-            self._reply(message, self._object.answer(message))
-        self._turns.done(client)
+        try:
+            if self._object.is_for_root(message) and self._users.get(client) not in (0, os.geteuid()):
+                self._refuse(message, ErrorType.ACCESS_DENIED, f"{message.member} is for root.")
+            else:
+                self._reply(message, self._object.answer(message))
+        finally:
+            # Also after what nobody foresaw, or the client would wait for ever.
+            self._turns.done(client)
 
     async def _ask_for_user(self, client: str, message: Message) -> None:
         """Whose process asks; the policy of the bus should have refused it before, but may be another's."""
