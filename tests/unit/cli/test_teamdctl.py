@@ -52,7 +52,8 @@ class Wired(Client):
 @pytest.fixture
 def core(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCore]:
     Wired.core = FakeCore()
-    monkeypatch.setattr(transports, "Client", Wired)
+    for module in (teamdctl, transports):
+        monkeypatch.setattr(module, "Client", Wired)
     monkeypatch.setattr("socket.if_nametoindex", {"team0": 7, "other": 8}.__getitem__)
     yield Wired.core
     Wired.tried = None
