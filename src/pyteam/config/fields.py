@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pyteam.config.report import Path, Report, hint, show
+from pyteam.config.text import Unreadable
 
 INT_MIN: Final = -(2**31)
 INT_MAX: Final = 2**31 - 1
@@ -272,7 +273,8 @@ class Words(Kind):
                 report.warn(where, f"{self.unknown.format(found=show(item))} Skipped.{near}")
             else:
                 wrong = True
-                report.error(where, f"found {show(item)}. Allowed: {quoted(self.words)}.")
+                if not isinstance(item, Unreadable):
+                    report.error(where, f"found {show(item)}. Allowed: {quoted(self.words)}.")
         if not known and not wrong:
             return self.refuse(value, path, report, "no word of the array is known.")
         return tuple(known)

@@ -286,6 +286,10 @@ REFUSED = [
     ('{"x": 9223372036854775808}', "x: found 9223372036854775808, which is no number of JSON"),
     ('{"x": -9223372036854775809}', "x: found -9223372036854775809, which"),
     ('{"x": [1e999]}', "x[0]: found 1e999, which is no number of JSON"),
+    (
+        '{"runner": {"name": "lacp", "tx_hash": ["eth", 1e999]}}',
+        "runner.tx_hash[1]: found 1e999, which is no number of JSON",
+    ),
     ('{"x": NaN}', "x: found NaN, which is no number of JSON"),
     ('{"x": ' + "1" * 5000 + "}", "x: found 11111111111111111111..., which is no number of JSON"),
     ('{"x": ' + "[" * 60 + "]" * 60 + "}", "x: nested deeper than 50 levels."),
