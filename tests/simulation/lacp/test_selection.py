@@ -284,6 +284,39 @@ def test_one_that_nobody_uses_is_not_preferred() -> None:
     assert alone.system.selected_aggregator == 1
 
 
+def test_a_partner_that_will_not_is_left_for_one_that_does() -> None:
+    """We are the better system and choose; the one that we chose has a minute to follow."""
+    alone = team("lacp_prio").plug(1, 2)
+    both: dict[int, Callable[[], object]] = {
+        1: lambda: alone.hear(OUT, 1),
+        2: lambda: alone.hear(WORKING, 2, system=C),
+    }
+    alone.hear(OUT, 1)
+    alone.hear(OUT, 2, system=C)
+    alone.wait(61.9, partners=both | {2: lambda: alone.hear(OUT, 2, system=C)})
+    assert alone.system.selected_aggregator == 1
+    alone.wait(200, partners=both)
+    assert alone.system.selected_aggregator == 2
+    assert alone.port(2).distributing
+    speak(alone, 1)
+    assert alone.system.selected_aggregator == 1
+    assert alone.port(1).distributing
+
+
+def test_who_stands_by_for_long_is_preferred_as_soon_as_it_is_better() -> None:
+    alone = team("bandwidth").plug(1, 2)
+    standing: dict[int, Callable[[], object]] = {
+        1: lambda: speak(alone, 1),
+        2: lambda: alone.hear(OUT, 2, system=C),
+    }
+    for hear in standing.values():
+        hear()
+    alone.wait(200, partners=standing)
+    assert alone.system.selected_aggregator == 1
+    alone.see(2, True, 10000)
+    assert alone.system.selected_aggregator == 2
+
+
 def test_the_choice_of_a_user_lasts_until_something_changes() -> None:
     alone = team("lacp_prio").plug(1, 2, 3)
     speak(alone, 1, 2)

@@ -12,7 +12,15 @@ from typing import Final
 
 from pyteam.engine.lacp.machine import Entry, Machine, Row
 from pyteam.engine.lacp.port import LacpPort
-from pyteam.engine.lacp.states import AGGREGATE_WAIT_TIME, COLLECTING, DISTRIBUTING, SYNC, MuxState, Selected
+from pyteam.engine.lacp.states import (
+    AGGREGATE_WAIT_TIME,
+    CHURN_DETECTION_TIME,
+    COLLECTING,
+    DISTRIBUTING,
+    SYNC,
+    MuxState,
+    Selected,
+)
 
 
 def _is_selected(port: LacpPort, now: float) -> bool:
@@ -55,6 +63,7 @@ def _must_not_distribute(port: LacpPort, now: float) -> bool:
 def _detached(port: LacpPort, now: float) -> None:
     port.say(SYNC | COLLECTING | DISTRIBUTING, False)
     port.wait_while, port.ready = inf, False
+    port.refusal_timer = inf
     port.ntt = True
 
 
@@ -64,6 +73,7 @@ def _waiting(port: LacpPort, now: float) -> None:
 
 def _attached(port: LacpPort, now: float) -> None:
     port.wait_while = inf
+    port.refusal_timer = now + CHURN_DETECTION_TIME
     port.say(COLLECTING | DISTRIBUTING, False)
     port.say(SYNC)
     port.ntt = True
@@ -71,12 +81,14 @@ def _attached(port: LacpPort, now: float) -> None:
 
 def _collecting_distributing(port: LacpPort, now: float) -> None:
     port.say(COLLECTING | DISTRIBUTING)
+    port.refusal_timer = inf
     port.ntt = True
 
 
 def _collecting(port: LacpPort, now: float) -> None:
     port.say(DISTRIBUTING, False)
     port.say(COLLECTING)
+    port.refusal_timer = inf
     port.ntt = True
 
 

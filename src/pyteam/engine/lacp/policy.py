@@ -34,7 +34,7 @@ def _configured(port: LacpPort) -> tuple[Any, ...]:
 
 def works(port: LacpPort) -> bool:
     """Whether the partner uses this port, or it is ours to say so and it has not refused for a minute."""
-    follows = decides(port) and not port.partner_churn
+    follows = decides(port) and not port.refused
     return port.receive_state is ReceiveState.CURRENT and (port.claims_sync or follows)
 
 

@@ -93,6 +93,9 @@ class LacpPort:
     actor_churn_timer: float = inf
     partner_churn_timer: float = inf
     transmit_timer: float = inf
+    #: Runs while we are in sync and the partner is not; then it is taken for one that will not be.
+    refusal_timer: float = inf
+    refused: bool = False
     #: When the system looks at this port next: never later than its first timer.
     alarm: float = inf
 
@@ -235,6 +238,7 @@ class LacpPort:
             self.actor_churn_timer,
             self.partner_churn_timer,
             self.transmit_timer,
+            self.refusal_timer,
         )
 
 

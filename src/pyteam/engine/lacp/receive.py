@@ -86,6 +86,8 @@ def _record_pdu(port: LacpPort, pdu: Lacpdu) -> None:
     theirs, actor = pdu.actor, port.actor
     hears_us = pdu.partner.system == actor.system and not theirs.state & (EXPIRED | DEFAULTED)
     port.claims_sync = bool(theirs.state & SYNC) and hears_us
+    if port.claims_sync or theirs[:5] != port.partner[:5]:
+        port.refused = False
     means_us = pdu.partner[:5] == actor[:5] and not (pdu.partner.state ^ actor.state) & AGGREGATION
     individual = not theirs.state & AGGREGATION
     maintained = theirs.state & ACTIVITY or actor.state & pdu.partner.state & ACTIVITY
@@ -117,7 +119,7 @@ def _count_retries(port: LacpPort, now: float, pdu: Lacpdu) -> None:
 
 
 def _lose_sync(port: LacpPort) -> None:
-    port.claims_sync = False
+    port.claims_sync = port.refused = False
     port.record(port.partner._replace(state=port.partner.state & ~SYNC))
 
 

@@ -146,6 +146,8 @@ class LacpSystem:
                 port.wait_while, port.ready = inf, True
                 if port.lag is not None and port.lag.note(port):
                     self._selection.ready(port.lag)
+            elif now >= port.refusal_timer:
+                port.refusal_timer, port.refused = inf, True
             elif now < min(port.current_while, port.actor_churn_timer, port.partner_churn_timer):
                 # Most often: nothing but the time for another LACPDU.
                 periodic.MACHINE.run(port, now)
@@ -364,6 +366,7 @@ class LacpSystem:
     def _identify(self, port: LacpPort) -> None:
         """Who the actor is, from all settings; the partner is told when that is another."""
         before = port.actor
+        port.refused = False
         port.name(self.system)
         if port.actor != before:
             port.ntt = True
@@ -410,11 +413,7 @@ class LacpSystem:
                 selection.ready(port.lag)
             periodic.MACHINE.run(port, now)
             churn.ACTOR.run(port, now)
-            churned = port.partner_churn
             churn.PARTNER.run(port, now)
-            if port.partner_churn is not churned:
-                # The selection has an eye on it.
-                stirred[port] = None
         for port in touched:
             shown = port.actor.state & _USED, port.selected, port.lag
             if shown != port.shown:
