@@ -201,8 +201,9 @@ class Object:
         present: list[str] = []
         for entry in self._walk(library.bpf_object__next_map) if maps else ():
             name = library.bpf_map__name(entry).decode()
-            # The kernel's name of .bss begins with the object's.
-            fd = next((fd for known, fd in maps.items() if known.endswith(name[:_NAME])), None)
+            # The name of .bss begins with the object's, which is where it was in memory: never the same.
+            known_by = name[name.find(".") :] if "." in name else name[:_NAME]
+            fd = next((fd for known, fd in maps.items() if known.endswith(known_by)), None)
             if fd is not None:
                 _check(library.bpf_map__reuse_fd(entry, fd), f"cannot use the BPF map {name} again")
         for program in self._walk(library.bpf_object__next_program):
