@@ -28,6 +28,9 @@ LOAD_IMMEDIATE: Final = 0x18
 #: In the source register of a call, and of `LOAD_IMMEDIATE`: the immediate counts instructions from the next.
 PSEUDO_CALL: Final = 1
 PSEUDO_FUNCTION: Final = 4
+#: The same of a load alone: the immediate is a map's descriptor.
+PSEUDO_MAP: Final = 1
+PSEUDO_MAP_VALUE: Final = 2
 
 #: The stack's end; programs may use 512 bytes below.
 FRAME: Final = 10

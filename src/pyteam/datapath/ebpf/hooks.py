@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 from pyteam.datapath.ebpf import bytecode, libbpf
 from pyteam.datapath.ebpf.bytecode import Code
 from pyteam.datapath.ebpf.hanging import find_program, open_maps
+from pyteam.datapath.ebpf.mould import Mould, load
 from pyteam.datapath.ebpf.shared import (
     ENTRIES,
     RECORD_SIZE,
@@ -28,7 +29,7 @@ from pyteam.datapath.ebpf.shared import (
     counters_size,
     team_of,
 )
-from pyteam.datapath.ebpf.splice import btf, function_info, splice
+from pyteam.datapath.ebpf.splice import splice
 from pyteam.datapath.interface import DatapathError
 
 RECEIVE: Final = "team_rx"
@@ -42,6 +43,8 @@ TRANSMIT: Final = {
 _HASHING: Final = TRANSMIT["loadbalance"]
 _OBJECT: Final = os.path.join(os.path.dirname(__file__), "team.bpf.o")
 _STATE, _COUNTERS, _EVENTS, _RECORD = ".bss", ".bss.counters", "team_events", "team_record"
+#: What this process has loaded before, by mode and object.
+_moulds: dict[tuple[str, bytes], Mould] = {}
 _SENT: Final = "team_sent"
 _SENT_BY_ONE_CPU: Final = struct.Struct(f"={ENTRIES}Q")
 
@@ -98,11 +101,33 @@ class Hooks:
     @classmethod
     def load(cls, code: bytes, mode: str, function: Code | None = None) -> Hooks:
         """New programs for a mode, hanging nowhere yet; ``function`` as for `use_hash`."""
+        mould = _moulds.get((mode, code))
+        if mould is not None:
+            return cls._cast(mould, TRANSMIT[mode], function)
         sizes = {_COUNTERS: counters_size(libbpf.cpus())}
         loaded = libbpf.Object(code, {TRANSMIT[mode], RECEIVE}, sizes=sizes)
+        _moulds[mode, code] = Mould.of(loaded)
         libbpf.bind_map(loaded.programs[RECEIVE], loaded.maps[_RECORD])
         transmit = _with_hash(loaded, TRANSMIT[mode], function)
         return cls(transmit, loaded.programs[RECEIVE], loaded.maps, loaded)
+
+    @classmethod
+    def _cast(cls, mould: Mould, transmit: str, function: Code | None) -> Hooks:
+        maps = mould.make_maps()
+        opened = list(maps.values())
+        try:
+            sending = mould.code(transmit, maps)
+            for name, code in (
+                (transmit, splice(sending, function) if function else sending),
+                (RECEIVE, mould.code(RECEIVE, maps)),
+            ):
+                opened.append(load(name, code))
+            libbpf.bind_map(opened[-1], maps[_RECORD])
+            return cls(opened[-2], opened[-1], maps, None)
+        except BaseException:
+            for fd in opened:
+                libbpf.close(fd)
+            raise
 
     @classmethod
     def find(cls, team: int, other_end: int) -> Hooks | None:
@@ -233,8 +258,7 @@ def _with_hash(origin: libbpf.Object, program: str, function: Code | None) -> in
     """A descriptor of a transmit program; it works on the maps of the object that it is of."""
     if function is None:
         return os.dup(origin.programs[program])
-    spliced = splice(bytecode.decode(origin.instructions(program)), function)
-    return libbpf.load_program(program, bytecode.encode(spliced), btf(), function_info(spliced))
+    return load(program, splice(bytecode.decode(origin.instructions(program)), function))
 
 
 def take_off_orphan(port: int) -> bytes:

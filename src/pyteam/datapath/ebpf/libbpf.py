@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pyteam.datapath.interface import DatapathError
 
@@ -109,6 +109,31 @@ class _MapInfo(c.Structure):
         ("max_entries", c.c_uint32),
         ("flags", c.c_uint32),
         ("name", c.c_char * 16),
+    ]
+
+
+class MapModel(NamedTuple):
+    """What a map is made by; see struct bpf_map_info."""
+
+    type: int
+    name: bytes
+    key_size: int
+    value_size: int
+    max_entries: int
+    flags: int
+
+
+class _MapOptions(c.Structure):
+    """struct bpf_map_create_opts, up to the fields in use."""
+
+    _fields_ = [
+        ("size", c.c_size_t),
+        ("btf", c.c_uint32),
+        ("btf_key", c.c_uint32),
+        ("btf_value", c.c_uint32),
+        ("btf_vmlinux_value", c.c_uint32),
+        ("inner_map", c.c_uint32),
+        ("flags", c.c_uint32),
     ]
 
 
@@ -380,6 +405,21 @@ def map_shape(fd: int) -> tuple[str, int]:
     info = _MapInfo()
     _info(fd, info)
     return bytes(info.name).decode(), int(info.value_size)
+
+
+def map_model(fd: int) -> MapModel:
+    """By which another one like it can be made."""
+    info = _MapInfo()
+    _info(fd, info)
+    return MapModel(info.type, bytes(info.name), info.key_size, info.value_size, info.max_entries, info.flags)
+
+
+def create_map(model: MapModel) -> int:
+    """An empty map; its descriptor."""
+    options = _MapOptions(size=c.sizeof(_MapOptions), flags=model.flags)
+    sizes = (c.c_uint32(model.key_size), c.c_uint32(model.value_size), c.c_uint32(model.max_entries))
+    result = _libbpf().bpf_map_create(model.type, model.name, *sizes, c.byref(options))
+    return _check(result, f"cannot create the BPF map {model.name.decode()}")
 
 
 def read_map(fd: int, key: int, size: int) -> bytes:
