@@ -22,7 +22,7 @@ RUNS := 1000000
 # Tests to run: a floor (make test FLOOR=unit) or, without it, all of them, cheapest first.
 FLOOR :=
 
-.PHONY: help setup demo test bench lab lab-shell bench-lab fuzz man lint fmt clean packages bench-packages lab-packages
+.PHONY: help setup demo test bench lab lab-shell interop bench-lab fuzz man lint fmt clean packages bench-packages lab-packages
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -43,6 +43,9 @@ lab: setup lab-packages ## the tests of the lab: the real drivers and peers, in 
 
 lab-shell: setup lab-packages ## a prompt in the kernel of the lab
 	@$(PYTHON) -m lab
+
+interop: setup bench-packages ## LACP with all partners; writes the table of docs/interoperability.md
+	@$(PYTHON) -m pytest -p tests.interop.document tests/netns/test_lacp_openvswitch.py
 
 bench-lab: setup lab-packages ## on the kernel of the lab: our datapaths, the original, bonding
 	@$(PYTHON) -m lab.bench
