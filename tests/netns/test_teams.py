@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.netns.teams import Daemon, Host, host, wait_for
+from tests.netns.buses import bus_of
+from tests.netns.teams import Daemon, Host, host, program, wait_for
 
 
 @pytest.fixture
@@ -60,6 +61,38 @@ def test_each_is_a_team_of_its_own(box: Host, daemon: Daemon) -> None:
     wait_for(lambda: active(box, "team1") == "eth2", "the better port of team1")
     assert daemon.end() == 0
     box.leaves_nothing()
+
+
+@pytest.mark.needs("dbus-daemon")
+def test_each_has_a_name_on_the_bus(box: Host, directory: Path) -> None:
+    def by_dbus(team: str, *words: str) -> tuple[int, str]:
+        done = box.run(*program("teamdctl"), "-D", team, *words)
+        return done.code, done.out.strip()
+
+    with bus_of(box) as system_bus:
+        daemon = box.start(f"--config-dir={directory}", "-D")
+        daemon.says("3 of 3 teams started.")
+        item = ("state", "item", "get", "runner.active_port")
+        assert [by_dbus(f"team{number}", *item) for number in range(3)] == [
+            (0, "eth0"),
+            (0, "eth2"),
+            (0, "eth4"),
+        ]
+        assert by_dbus("team1", "port", "remove", "eth2") == (0, "")
+        assert by_dbus("team1", *item) == (0, "eth3")
+        system_bus.stop()
+        for number in range(3):
+            daemon.says(f"team{number}: D-Bus: the connection is lost")
+        system_bus.start()
+        for number in range(3):
+            daemon.says(f"team{number}: D-Bus: connected again as org.libteam.teamd.team{number}.")
+        (directory / "team2.conf").unlink()
+        daemon.send(signal.SIGHUP)
+        daemon.says("team2: Exiting...")
+        wait_for(lambda: by_dbus("team2", *item)[0] == 1, "the name to go")
+        assert by_dbus("team0", *item) == (0, "eth0")
+        assert daemon.end() == 0
+        assert "Traceback" not in daemon.log
 
 
 def test_a_port_comes_by_name_and_by_hand_and_is_seen_to_go(box: Host, daemon: Daemon) -> None:

@@ -140,7 +140,8 @@ def _examined(given: dict[str, Any]) -> Arguments:
         output = given.pop("log_output")
         warnings.append(f'-l: "{output}" is not one of {", ".join(LOG_OUTPUTS)}; ignored.')
     if "config_dir" in given:
-        for attribute, flag in (("config_file", "-f"), ("config_text", "-c"), ("team_device", "-t")):
+        of_one = (("config_file", "-f"), ("config_text", "-c"), ("team_device", "-t"), ("zmq", "-Z"))
+        for attribute, flag in of_one:
             if attribute in given:
                 raise UsageError(f"--config-dir: {flag} is for one team, the directory for many")
         given["config_dir"] = os.path.abspath(given["config_dir"])

@@ -227,7 +227,7 @@ def test_in_the_background_it_is_asked_and_stopped_by_its_directory(daemon: Daem
     assert os.listdir(daemon.run_dir) == []
 
 
-@pytest.mark.parametrize("words", [("-f", "/dev/null"), ("-c", "{}"), ("-t", "team0")])
+@pytest.mark.parametrize("words", [("-f", "/dev/null"), ("-c", "{}"), ("-t", "team0"), ("-Z", "ipc://x")])
 def test_options_for_one_team(daemon: Daemon, words: tuple[str, ...]) -> None:
     code, said = daemon.call(*words)
     assert code == 1
