@@ -64,6 +64,10 @@ def _block(block: Block, begins: bool) -> Iterator[str]:
             yield from (_guarded(_plain(line)) or r"\&" for line in lines)
             yield from (".fi", ".RE")
         case Table(header, rows):
+            if len(header) == 2 and all(header):
+                # Of more columns each cell says of what it is.
+                yield from ([] if begins else [".PP"])
+                yield rf"{_inline(header[0])} \(en {_inline(header[1])}:"
             for tag, *rest in rows:
                 yield ".TP"
                 yield _guarded(_inline(tag) if "`" in tag or "*" in tag else rf"\fB{_plain(tag)}\fR")

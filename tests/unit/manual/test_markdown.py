@@ -119,6 +119,11 @@ def test_requests() -> None:
     ]
 
 
+def test_both_names_of_two_columns_stand_above() -> None:
+    lines = page(Page("x", "1", "y", parse("| code | when |\n|---|---|\n| 0 | done |")), "", "").splitlines()
+    assert lines[3:] == [".PP", r"code \(en when:", ".TP", r"\fB0\fR", "done"]
+
+
 def test_no_line_of_text_begins_like_a_request() -> None:
     blocks = parse(("word " * 15 + ".dot ") * 20)
     lines = page(Page("x", "1", "y", blocks), "", "").splitlines()[4:]
