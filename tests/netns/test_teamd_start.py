@@ -14,7 +14,7 @@ from tests.netns.teams import TWO_PORTS, Host, host, program, wait_for
 DEVICE_EXISTS = (
     "Failed: Failed to create team device: team0 exists, see the options -o and -r (File exists)\n"
 )
-CAPABILITIES = "CAP_NET_ADMIN and CAP_NET_RAW and CAP_SYS_ADMIN"
+CAPABILITIES = "CAP_NET_ADMIN and CAP_NET_RAW and CAP_PERFMON and CAP_BPF"
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_refused(
 @pytest.mark.parametrize("words", [("-d",), ()], ids=["background", "foreground"])
 def test_without_capabilities(box: Host, words: tuple[str, ...]) -> None:
     before = box.looks("eth0", "eth1")
-    drop = ("setpriv", "--bounding-set", "-net_admin,-net_raw,-sys_admin", "--inh-caps=-all")
+    drop = ("setpriv", "--bounding-set", "-net_admin,-net_raw,-sys_admin,-bpf,-perfmon", "--inh-caps=-all")
     done = box.teamd(*words, config=TWO_PORTS, before=drop)
     assert done.code == 1
     assert f"Failed: the eBPF datapath needs the capability {CAPABILITIES}: run teamd as root" in done.err

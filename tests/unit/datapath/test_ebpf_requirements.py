@@ -7,6 +7,7 @@ import pytest
 from pyteam.datapath.ebpf.requirements import missing
 
 ALL = (1 << 41) - 1
+LEAST = 1 << 12 | 1 << 13 | 1 << 38 | 1 << 39
 
 
 @pytest.mark.parametrize(
@@ -19,8 +20,12 @@ ALL = (1 << 41) - 1
         ("5.14.0-570.el9.x86_64", True, ALL, ("6.6", "modprobe team")),
         ("custom", True, ALL, ("6.6", "custom")),
         ("6.12.1", False, ALL, ("BTF", "CONFIG_DEBUG_INFO_BTF")),
-        ("6.12.1", True, ALL & ~(1 << 21), ("CAP_SYS_ADMIN", "root")),
-        ("6.12.1", True, 0, ("CAP_NET_ADMIN and CAP_NET_RAW and CAP_SYS_ADMIN",)),
+        ("6.12.1", True, LEAST, ()),
+        ("6.12.1", True, LEAST & ~(1 << 39), ("CAP_BPF", "root")),
+        ("6.12.1", True, LEAST & ~(1 << 38) & ~(1 << 12), ("CAP_NET_ADMIN and CAP_PERFMON",)),
+        # Older than the last two, and stands for them.
+        ("6.12.1", True, 1 << 12 | 1 << 13 | 1 << 21, ()),
+        ("6.12.1", True, 0, ("CAP_NET_ADMIN and CAP_NET_RAW and CAP_PERFMON and CAP_BPF",)),
     ],
 )
 def test_missing(release: str, btf: bool, capabilities: int, words: tuple[str, ...]) -> None:

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from pyteam.datapath.ebpf import bytecode, libbpf
 from pyteam.datapath.ebpf.bytecode import Code
-from pyteam.datapath.ebpf.hanging import find_program, open_maps
+from pyteam.datapath.ebpf.hanging import are_readable, find_program, open_maps
 from pyteam.datapath.ebpf.mould import Mould, load
 from pyteam.datapath.ebpf.shared import (
     ENTRIES,
@@ -131,13 +131,19 @@ class Hooks:
 
     @classmethod
     def find(cls, team: int, other_end: int) -> Hooks | None:
-        """Those that a predecessor left; None when there are none."""
+        """Those that a predecessor left; None when there are none. EPERM: nobody kept them for us."""
         transmit = _ours(team, libbpf.TCX_EGRESS) or _ours(other_end, libbpf.TCX_INGRESS)
         receive = _ours(other_end, libbpf.TCX_EGRESS)
         if not transmit or not receive:
             for fd in (transmit, receive):
                 if fd:
                     libbpf.close(fd)
+            if not are_readable(team, libbpf.TCX_EGRESS):
+                raise DatapathError(
+                    errno.EPERM,
+                    "the programs that the daemon before has left can be opened with CAP_SYS_ADMIN only, "
+                    "as nobody kept them: start teamd as root, or delete the device (-r)",
+                )
             return None
         return cls(transmit, receive, open_maps([receive, transmit]), None)
 
@@ -257,7 +263,7 @@ class Hooks:
 def _with_hash(origin: libbpf.Object, program: str, function: Code | None) -> int:
     """A descriptor of a transmit program; it works on the maps of the object that it is of."""
     if function is None:
-        return os.dup(origin.programs[program])
+        return libbpf.duplicate(origin.programs[program])
     return load(program, splice(bytecode.decode(origin.instructions(program)), function))
 
 

@@ -11,11 +11,12 @@ import ctypes as c
 import errno as errnos
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from pyteam.datapath.ebpf import held
 from pyteam.datapath.interface import DatapathError
 
 TCX_INGRESS: Final = 46  # BPF_TCX_INGRESS, uapi linux/bpf.h
@@ -259,6 +260,10 @@ class Object:
         self.programs = {name: library.bpf_program__fd(program) for name, program in wanted.items()}
         for entry in self._walk(library.bpf_object__next_map):
             self.maps[library.bpf_map__name(entry).decode()] = library.bpf_map__fd(entry)
+        for fd in self.programs.values():
+            held.note(fd, "program", program_id(fd))
+        for fd in self.maps.values():
+            held.note(fd, "map", map_id(fd))
 
     def _walk(self, following: Callable[..., int | None]) -> list[c.c_void_p]:
         found: list[c.c_void_p] = []
@@ -284,6 +289,8 @@ class Object:
     def close(self) -> None:
         """Close all its descriptors. What is attached stays attached."""
         if self._handle:
+            for fd in (*self.programs.values(), *self.maps.values()):
+                held.forget(fd)
             _libbpf().bpf_object__close(self._handle)
             self._handle = c.c_void_p()
 
@@ -316,6 +323,7 @@ def load_program(name: str, code: bytes, btf: bytes, function_info: bytes) -> in
             load()
             why = _last_words(log.value.decode(errors="replace"))
             _check(result, "the kernel refused the BPF program" + (f": {why}" if why else ""))
+        held.note(result, "program", program_id(result))
         return result
     finally:
         close(described)
@@ -359,14 +367,23 @@ def attached(ifindex: int, hook: int) -> list[int]:
     return list(ids[: options.program_count])
 
 
-def program_by_id(program_id: int) -> int:
-    """A descriptor of a loaded program. Needs CAP_SYS_ADMIN."""
-    return _check(_libbpf().bpf_prog_get_fd_by_id(program_id), f"cannot open BPF program {program_id}")
+def program_by_id(number: int) -> int:
+    """A descriptor of a loaded program. EPERM: this process does not hold it, and lacks CAP_SYS_ADMIN."""
+    return _by_id("program", number, "bpf_prog_get_fd_by_id")
 
 
-def map_by_id(map_id: int) -> int:
-    """A descriptor of a map. Needs CAP_SYS_ADMIN."""
-    return _check(_libbpf().bpf_map_get_fd_by_id(map_id), f"cannot open BPF map {map_id}")
+def map_by_id(number: int) -> int:
+    """A descriptor of a map. EPERM as `program_by_id`."""
+    return _by_id("map", number, "bpf_map_get_fd_by_id")
+
+
+def _by_id(kind: held.Kind, number: int, function: str) -> int:
+    fd = held.find(kind, number)
+    fd = (
+        os.dup(fd) if fd else _check(getattr(_libbpf(), function)(number), f"cannot open BPF {kind} {number}")
+    )
+    held.note(fd, kind, number)
+    return fd
 
 
 def _info(fd: int, info: c.Structure) -> None:
@@ -378,6 +395,22 @@ def program_id(fd: int) -> int:
     info = _ProgramInfo()
     _info(fd, info)
     return int(info.id)
+
+
+def map_id(fd: int) -> int:
+    info = _MapInfo()
+    _info(fd, info)
+    return int(info.id)
+
+
+def accept(fds: Iterable[int]) -> None:
+    """Programs and maps that a predecessor held; what else is among them is closed."""
+    for fd in fds:
+        kind = held.kind_of(fd)
+        if kind is None:
+            os.close(fd)
+        else:
+            held.accept([(fd, kind, program_id(fd) if kind == "program" else map_id(fd))])
 
 
 def program_name(fd: int) -> str:
@@ -509,6 +542,14 @@ class RingBuffer:
             self._handle = c.c_void_p()
 
 
+def duplicate(program: int) -> int:
+    """Another descriptor of a program, that lives by itself."""
+    fd = os.dup(program)
+    held.note(fd, "program", program_id(fd))
+    return fd
+
+
 def close(fd: int) -> None:
     """Let go of a descriptor; what it stood for lives on while it is attached or used."""
+    held.forget(fd)
     os.close(fd)

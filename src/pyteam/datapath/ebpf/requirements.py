@@ -12,9 +12,9 @@ from pyteam.datapath.interface import DatapathError
 
 OLDEST_KERNEL: Final = (6, 6)
 _BTF: Final = "/sys/kernel/btf/vmlinux"
-#: Opening the programs of a predecessor by id needs CAP_SYS_ADMIN; CAP_BPF is not enough for that.
-_CAPABILITIES: Final = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_SYS_ADMIN": 21}
-
+_CAPABILITIES: Final = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_PERFMON": 38, "CAP_BPF": 39}
+#: Stands for the last two.
+_SYS_ADMIN: Final = 21
 
 #: Who else needs the same, and what to do without.
 DATAPATH: Final = "the eBPF datapath"
@@ -39,6 +39,8 @@ def missing(release: str, *, btf: bool, capabilities: int, who: str = DATAPATH) 
         )
     if not btf:
         return f"{who} needs a kernel with BTF (CONFIG_DEBUG_INFO_BTF): there is no {_BTF}"
+    if capabilities >> _SYS_ADMIN & 1:
+        capabilities |= 1 << _CAPABILITIES["CAP_PERFMON"] | 1 << _CAPABILITIES["CAP_BPF"]
     lacking = [name for name, bit in _CAPABILITIES.items() if not capabilities >> bit & 1]
     if lacking:
         return f"{who} needs the capability {' and '.join(lacking)}: run teamd as root"

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from pyteam.datapath.ebpf import libbpf, requirements
-from pyteam.datapath.ebpf.hanging import find_program
+from pyteam.datapath.ebpf.hanging import find_program, open_program
 from pyteam.datapath.interface import DatapathError
 from pyteam.options import OptionValue
 
@@ -61,11 +61,10 @@ class Programs:
 
     def __init__(self, programs: dict[str, int], state_map: int, owned: libbpf.Object | None = None) -> None:
         self._programs = programs
+        self._state_map = state_map
         self._owned = owned
         self._memory = mmap.mmap(state_map, mmap.PAGESIZE)
         self.state = State.from_buffer(self._memory)
-        if owned is None:
-            libbpf.close(state_map)
 
     @classmethod
     def load(cls, team: int) -> Programs:
@@ -112,7 +111,7 @@ class Programs:
         if self._owned:
             self._owned.close()
         else:
-            for fd in self._programs.values():
+            for fd in (*self._programs.values(), self._state_map):
                 libbpf.close(fd)
 
 
@@ -290,7 +289,9 @@ def _free(ifindex: int, names: Iterable[str] = tuple(_HOOKS)) -> None:
 
 
 def _take_off(program_id: int, name: str, ifindex: int, hook: int) -> None:
-    fd = libbpf.program_by_id(program_id)
+    fd = open_program(program_id)
+    if not fd:
+        return
     try:
         if libbpf.program_name(fd) == name:
             libbpf.detach(fd, ifindex, hook)
