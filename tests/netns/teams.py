@@ -212,8 +212,9 @@ class Host:
         config: Mapping[str, Any] | None = None,
         env: Mapping[str, str] = ENVIRONMENT,
         before: Sequence[str] = (),
+        fds: Sequence[int] = (),
     ) -> Daemon:
-        """In the foreground."""
+        """In the foreground; ``fds`` are inherited."""
         number = len(self.daemons)
         out_file, log_file = self.directory / f"out{number}", self.directory / f"log{number}"
         with out_file.open("wb") as out, log_file.open("wb") as log:
@@ -224,6 +225,7 @@ class Host:
                 stderr=log,
                 env=dict(env),
                 start_new_session=True,
+                pass_fds=fds,
             )
         self.daemons.append(Daemon(process, out_file, log_file))
         return self.daemons[-1]

@@ -21,6 +21,7 @@ from pyteam.daemon.memory import MemoryFile
 from pyteam.daemon.reload import Reloader, balances
 from pyteam.daemon.service import TeamService
 from pyteam.datapath.interface import Datapath
+from pyteam.engine.snapshot import TeamSnapshot
 from pyteam.engine.team import Team
 from pyteam.errors import PyteamError
 
@@ -62,7 +63,7 @@ def prepare(arguments: Arguments, document: Document) -> Prepared:
 class Life:
     """Of one team. ``file``: where its configuration is read again; None: there is none.
 
-    ``hub``: what it shares with other teams of this process.
+    ``hub``: what it shares with other teams of this process. ``on_handled`` is called when its state may be another.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Life:
         pid_file: str,
         debug_level: int,
         hub: LinkHub | None = None,
+        on_handled: Callable[[], None] | None = None,
     ) -> None:
         self._arguments = arguments
         self._prepared = prepared
@@ -81,8 +83,11 @@ class Life:
         self._pid_file = pid_file
         self._debug_level = debug_level
         self._hub = hub
+        self._on_handled = on_handled
+        self._service: TeamService | None = None
         self._over = asyncio.Event()
         self._removed = False
+        self._succeeded = False
         self._core: DaemonCore | None = None
         self.started = False
 
@@ -102,8 +107,13 @@ class Life:
         finally:
             self._let_go(datapath, adopted)
 
-    def stop(self) -> None:
-        """End in order; twice is once."""
+    def snapshot(self) -> TeamSnapshot | None:
+        """Its state; None while there is none."""
+        return None if self._service is None else self._service.team.snapshot()
+
+    def stop(self, succeeded: bool = False) -> None:
+        """End in order; twice is once. ``succeeded``: as if it had died, for a successor to go on."""
+        self._succeeded = succeeded and self.started and not self._over.is_set()
         self._over.set()
 
     def reload(self) -> None:
@@ -123,6 +133,7 @@ class Life:
             adopted=adopted,
             add_ports=not self._arguments.no_ports,
             on_removed=self._team_is_gone,
+            on_handled=self._on_handled,
             keeper=memory,
         )
         core = DaemonCore(
@@ -144,7 +155,7 @@ class Life:
             if hindrances:
                 raise StartError(hindrances[0], "the team cannot be as it is configured")
             core.current_document()
-            self._core = core
+            self._core, self._service = core, service
             # Last: whoever waits for the socket, or the bus name, finds a team that works.
             await ways_in.start(loop)
             self.started = True
@@ -153,7 +164,7 @@ class Life:
             await self._over.wait()
             log.info("Exiting...")
         finally:
-            self._core = None
+            self._core = self._service = None
             await ways_in.close()
             ends = self._ends(adopted)
             service.stop(farewell=ends)
@@ -162,15 +173,15 @@ class Life:
 
     def _ends(self, adopted: bool) -> bool:
         """Whether the device is ours to destroy."""
-        keep = self._arguments.no_quit_destroy if self.started else adopted
+        keep = self._succeeded or (self._arguments.no_quit_destroy if self.started else adopted)
         return self._removed or not keep
 
     def _let_go(self, datapath: Datapath, adopted: bool) -> None:
         if self._ends(adopted):
             datapath.destroy()
-        elif self.started or self._arguments.take_over:
+        elif not self._succeeded and (self.started or self._arguments.take_over):
             datapath.close()
-        # Else the next start is to find an orphan, as this one did, and not a device left on purpose.
+        # Else the next start is to find an orphan, as this one may have, and not a device left on purpose.
 
     def _team_is_gone(self) -> None:
         self._removed = True

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
-from collections.abc import Coroutine
-from typing import Any, Final
+from collections.abc import Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any, Final
 
 from pyteam.config import Document
 from pyteam.control.protocol import run_directory
@@ -15,7 +16,13 @@ from pyteam.daemon import background, logs, pidfile, signals
 from pyteam.daemon.arguments import LOG_OUTPUTS, Arguments
 from pyteam.daemon.background import Foreground
 from pyteam.daemon.life import Life, prepare
+from pyteam.daemon.manager import Manager
+from pyteam.daemon.state import status_line, status_of_all
+from pyteam.datapath.ebpf import held
 from pyteam.errors import PyteamError
+
+if TYPE_CHECKING:
+    from pyteam.daemon.teams import Teams
 
 log = logging.getLogger(__name__)
 
@@ -37,30 +44,34 @@ def run(program: str, arguments: Arguments, document: Document) -> int:
     prepared = prepare(arguments, document)
     name = prepared.team.device
     pid_file = _pid_file(arguments, name)
+    manager = Manager.of(os.environ)
     foreground = _detach(arguments)
     debug_level = max(arguments.debug, prepared.team.debug_level)
     logs.start(_log_output(arguments), f"{program}_{name}", debug_level)
     foreground.listen()
     file = arguments.config_file if arguments.config_text is None else None
-    life = Life(arguments, prepared, file=file, pid_file=pid_file, debug_level=debug_level)
+    life = Life(
+        arguments,
+        prepared,
+        file=file,
+        pid_file=pid_file,
+        debug_level=debug_level,
+        on_handled=manager.status_changed,
+    )
+
+    def status() -> str:
+        team = life.snapshot()
+        return "" if team is None else status_line(team)
 
     async def live() -> None:
-        def stop() -> None:
-            log.info("Got SIGINT, SIGQUIT or SIGTERM.")
-            life.stop()
-
-        def reload() -> None:
-            log.info("Got SIGHUP.")
-            life.reload()
-
         def ready() -> None:
-            settle()
+            _settle(manager, status)
             foreground.ready()
 
-        with signals.listening(stop, reload):
+        with _listening(manager, life):
             await life.live(ready)
 
-    code = _run(live(), pid_file)
+    code = _run(live(), pid_file, manager)
     return 2 if code and life.started else code
 
 
@@ -70,35 +81,54 @@ def run_teams(program: str, arguments: Arguments, directory: str) -> int:
     from pyteam.daemon.teams import Teams
 
     pid_file = _pid_file(arguments, pidfile.OF_TEAMS)
-    teams = Teams(arguments, directory)
+    manager = Manager.of(os.environ)
+    teams = Teams(arguments, directory, manager.status_changed)
     teams.look()
     foreground = _detach(arguments)
     logs.start(_log_output(arguments), program, arguments.debug)
     foreground.listen()
 
     async def live() -> None:
-        def stop() -> None:
-            log.info("Got SIGINT, SIGQUIT or SIGTERM.")
-            teams.stop()
-
-        def reload() -> None:
-            log.info("Got SIGHUP.")
-            teams.reload()
-
         def ready() -> None:
-            settle()
+            _settle(manager, lambda: status_of_all(teams.snapshots()))
             foreground.ready()
 
-        with signals.listening(stop, reload):
+        with _listening(manager, teams):
             await teams.live(ready, foreground.wait)
 
-    return _run(live(), pid_file) or 2 * teams.failed
+    return _run(live(), pid_file, manager) or 2 * teams.failed
 
 
-def settle() -> None:
-    """What lives as long as the daemon is not searched for garbage: 5 ms, some time, of a cut."""
+def _settle(manager: Manager, status: Callable[[], str]) -> None:
+    """All works that can."""
+    # What lives as long as the daemon is not searched for garbage: 5 ms, some time, of a cut.
     gc.freeze()
     gc.enable()
+    held.dismiss()
+    held.watch(manager.objects_changed)
+    manager.start(asyncio.get_running_loop(), status, held.everything)
+
+
+@contextlib.contextmanager
+def _listening(manager: Manager, living: Life | Teams) -> Iterator[None]:
+    """To signals, for those who live."""
+
+    def stop(succeeded: bool) -> None:
+        log.info("Got SIGUSR1: a successor goes on." if succeeded else "Got SIGINT, SIGQUIT or SIGTERM.")
+        manager.stop()
+        living.stop(succeeded)
+
+    def reload() -> None:
+        log.info("Got SIGHUP.")
+        manager.reloading()
+        living.reload()
+        manager.reloaded()
+
+    try:
+        with signals.listening(stop, reload):
+            yield
+    finally:
+        manager.stop()
 
 
 def _pid_file(arguments: Arguments, name: str) -> str:
@@ -122,7 +152,7 @@ def _detach(arguments: Arguments) -> Foreground:
     return foreground
 
 
-def _run(live: Coroutine[Any, Any, None], pid_file: str) -> int:
+def _run(live: Coroutine[Any, Any, None], pid_file: str, manager: Manager) -> int:
     """0, or 1 when something went wrong; it is in the log."""
 
     async def main() -> None:
@@ -130,6 +160,10 @@ def _run(live: Coroutine[Any, Any, None], pid_file: str) -> int:
         await live
 
     try:
+        if manager.kept:
+            from pyteam.datapath.ebpf import libbpf
+
+            libbpf.accept(manager.kept)
         pidfile.write(pid_file)
         try:
             asyncio.run(main())

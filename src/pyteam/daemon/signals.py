@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Final
 
-_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
+#: To end and leave everything as it is, for a successor that goes on with it.
+_SUCCEEDED: Final = signal.SIGUSR1
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, _SUCCEEDED)
 
 
 def block() -> None:
@@ -21,20 +23,23 @@ def block() -> None:
 
 
 @contextmanager
-def listening(stop: Callable[[], None], reload: Callable[[], None]) -> Iterator[None]:
-    """In the running loop: ``stop`` is called once, ``reload`` once for all that came since the last."""
+def listening(stop: Callable[[bool], None], reload: Callable[[], None]) -> Iterator[None]:
+    """In the running loop: ``stop`` is called once, ``reload`` once for all that came since the last.
+
+    ``stop`` is told whether a successor goes on with everything as it is.
+    """
     loop = asyncio.get_running_loop()
     # A signal comes in the middle of whatever is done, which may be one team's business.
     context = copy_context()
     due = over = False
 
-    def told_to_stop(_number: int, _frame: object) -> None:
+    def told_to_stop(number: int, _frame: object) -> None:
         nonlocal over
         # Once is enough. With the loop's own handlers, who goes on telling it keeps it from listening.
         signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         if not over:
             over = True
-            loop.call_soon_threadsafe(stop, context=context)
+            loop.call_soon_threadsafe(stop, number == _SUCCEEDED, context=context)
 
     def told_to_reload(_number: int, _frame: object) -> None:
         nonlocal due

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from pyteam.engine.snapshot import PortSnapshot, TeamSnapshot
 from pyteam.link import DUPLEX_HALF, SPEED_UNKNOWN, Link, format_address
+
+#: Teams that a status names.
+_NAMED: Final = 4
 
 
 def state_dump(
@@ -66,3 +70,23 @@ def _port(port: PortSnapshot, statistics: dict[str, int] | None) -> dict[str, An
     if statistics is not None:
         state["statistics"] = statistics
     return state
+
+
+def status_line(team: TeamSnapshot) -> str:
+    """The team in one line: ``2 of 3 ports up, active port eth0, carrier up``."""
+    parts = [f"{sum(port.up for port in team.ports)} of {len(team.ports)} ports up"]
+    if active := team.runner.get("active_port"):
+        parts.append(f"active port {active}")
+    if team.link is not None:
+        carrier = "up" if team.link.carrier else "down"
+        parts.append(f"carrier {carrier}" if team.link.up else "the device is not up")
+    return ", ".join(parts)
+
+
+def status_of_all(teams: Mapping[str, TeamSnapshot | None]) -> str:
+    """Many teams in one line: ``12 of 13 teams run; without carrier: team3``. None: it does not run."""
+    running = {name: team for name, team in teams.items() if team is not None}
+    dark = [name for name, team in running.items() if team.link is None or not team.link.carrier]
+    named = ", ".join(dark[:_NAMED]) + (f" and {len(dark) - _NAMED} more" if dark[_NAMED:] else "")
+    text = f"{len(running)} of {len(teams)} teams run"
+    return f"{text}; without carrier: {named}" if dark else text

@@ -22,6 +22,7 @@ from pyteam.daemon.arguments import Arguments, UsageError
 from pyteam.daemon.life import Life, Prepared, prepare
 from pyteam.daemon.service import LOOK_INTERVAL, RECOVERY
 from pyteam.datapath.hub import LinkHub
+from pyteam.engine.snapshot import TeamSnapshot
 from pyteam.errors import PyteamError
 from pyteam.netlink.rtnl import NetlinkError
 
@@ -47,12 +48,16 @@ class _Team:
 class Teams:
     """The teams of the files in a directory."""
 
-    def __init__(self, arguments: Arguments, directory: str) -> None:
+    def __init__(
+        self, arguments: Arguments, directory: str, on_handled: Callable[[], None] | None = None
+    ) -> None:
         self._arguments = arguments
+        self._on_handled = on_handled
         self._directory = Path(directory)
         self._teams: dict[Path, _Team] = {}
         self._news = asyncio.Event()
         self._over = False
+        self._succeeded = False
         #: Whether any team ended otherwise than in order.
         self.failed = False
 
@@ -110,12 +115,19 @@ class Teams:
                 await self._follow(lambda: None)
         for team in self._teams.values():
             if team.life is not None:
-                team.life.stop()
+                team.life.stop(self._succeeded)
         await asyncio.gather(*(team.task for team in self._teams.values() if team.task is not None))
 
-    def stop(self) -> None:
-        """End them all in order."""
-        self._over = True
+    def snapshots(self) -> dict[str, TeamSnapshot | None]:
+        """By device or, where there is none, by file; None: it does not run."""
+        return {
+            team.life.name if team.life else file.name: team.life.snapshot() if team.life else None
+            for file, team in self._teams.items()
+        }
+
+    def stop(self, succeeded: bool = False) -> None:
+        """End them all in order; ``succeeded`` as for one."""
+        self._over, self._succeeded = True, succeeded
         self._news.set()
 
     def reload(self) -> None:
@@ -172,6 +184,7 @@ class Teams:
             pid_file=pid_file,
             debug_level=debug_level,
             hub=self._hub,
+            on_handled=self._on_handled,
         )
         # All that the team is about to do, and ask the loop to call, is logged under its name.
         team.context.run(logs.team.set, name)
@@ -211,5 +224,7 @@ class Teams:
 
 def _allow_files() -> None:
     """A team has some twenty files open; what is allowed by default is for a user's programs."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Where nothing is to be raised, asking may be forbidden.
+    if allowed != most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -16,8 +16,9 @@ Kind = Literal["program", "map"]
 
 #: What /proc calls their descriptors.
 _KINDS: Final[dict[str, Kind]] = {"anon_inode:bpf-prog": "program", "anon_inode:bpf-map": "map"}
-#: By descriptor: the name of what it stands for.
+#: By descriptor: the name of what it stands for; and the other way round.
 _names: dict[int, str] = {}
+_fds: dict[str, list[int]] = {}
 #: From a predecessor, until `dismiss`.
 _inherited: list[int] = []
 _watchers: list[Callable[[], object]] = []
@@ -38,14 +39,21 @@ def watch(callback: Callable[[], object]) -> None:
 
 def note(fd: int, kind: Kind, number: int) -> None:
     """This process holds it from here on, until `forget`."""
-    _names[fd] = f"{kind}-{number}"
+    forget(fd)
+    _names[fd] = name = f"{kind}-{number}"
+    _fds.setdefault(name, []).append(fd)
     _tell()
 
 
 def forget(fd: int) -> None:
     """To be called before it is closed."""
-    if _names.pop(fd, None):
-        _tell()
+    name = _names.pop(fd, None)
+    if name is None:
+        return
+    _fds[name].remove(fd)
+    if not _fds[name]:
+        del _fds[name]
+    _tell()
 
 
 def _tell() -> None:
@@ -55,13 +63,12 @@ def _tell() -> None:
 
 def find(kind: Kind, number: int) -> int:
     """A descriptor, which is not the caller's to close; 0: not held."""
-    name = f"{kind}-{number}"
-    return next((fd for fd, known in _names.items() if known == name), 0)
+    return next(iter(_fds.get(f"{kind}-{number}", ())), 0)
 
 
 def everything() -> dict[str, int]:
     """A descriptor of each by its name, which tells them apart."""
-    return {name: fd for fd, name in _names.items()}
+    return {name: fds[0] for name, fds in _fds.items()}
 
 
 def accept(objects: Iterable[tuple[int, Kind, int]]) -> None:
