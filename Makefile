@@ -12,17 +12,20 @@ OBJECTS := $(addprefix src/pyteam/datapath/,ebpf/team.bpf.o kernel/guard.bpf.o r
 STAMP  := .venv/installed-$(shell cat pyproject.toml constraints.txt setup.py | sha256sum | cut -c1-16)
 
 # What building, the demo and the tests call; bench adds what it compares with.
-PACKAGES       := clang llvm libbpf-dev libbpf1 iproute2 iputils-ping ethtool tcpdump procps libteam-utils dbus-daemon dbus-bin python3 python3-venv zsh fish groff-base mandoc
+PACKAGES       := clang llvm libbpf-dev libbpf1 iproute2 iputils-ping ethtool tcpdump procps libteam-utils dbus-daemon dbus-bin python3 python3-venv zsh fish groff-base mandoc systemd systemd-container
 BENCH_PACKAGES := openvswitch-switch iperf3
 LAB_PACKAGES   := qemu-system-x86 busybox-static kmod
 
 # How many inputs fuzz tries.
 RUNS := 1000000
 
+VERSION := $(shell sed -n 's/^__version__.*"\(.*\)"/\1/p' src/pyteam/__init__.py)
+WHEEL   := build/wheel/pyteam-$(VERSION)-py3-none-any.whl
+
 # Tests to run: a floor (make test FLOOR=unit) or, without it, all of them, cheapest first.
 FLOOR :=
 
-.PHONY: help setup demo test bench lab lab-shell interop bench-lab fuzz man lint fmt clean packages bench-packages lab-packages
+.PHONY: help setup demo test bench lab lab-shell interop bench-lab fuzz man lint fmt clean install uninstall deb packages bench-packages lab-packages
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -57,6 +60,21 @@ fuzz: setup ## a million frames, and a tenth as many histories, for LACP; anothe
 	@$(PYTHON) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
 	@$(PYTHON) -m tests.fuzz.lacp parse -runs=$(RUNS) -max_len=160 -verbosity=1
 	@$(PYTHON) -m tests.fuzz.lacp history -runs=$$(($(RUNS) / 10)) -max_len=300 -verbosity=1
+
+# Where make install puts it, and what is to run it. make man, if there is one, makes the manuals first.
+DESTDIR       :=
+PREFIX        := /usr/local
+TARGET_PYTHON := /usr/bin/python3
+
+install: setup $(WHEEL) ## teamd and all that goes with it; DESTDIR= PREFIX=/usr/local
+	@$(PYTHON) -m package install --destdir "$(DESTDIR)/" --prefix "$(PREFIX)" --python $(TARGET_PYTHON) $(WHEEL)
+	@[ -n "$(DESTDIR)" ] || ! command -v systemd-sysusers >/dev/null || systemd-sysusers teamd.conf
+
+uninstall: $(WHEEL) ## what make install has put there
+	@$(PYTHON) -m package remove --destdir "$(DESTDIR)/" --prefix "$(PREFIX)" --python $(TARGET_PYTHON) $(WHEEL)
+
+deb: setup $(WHEEL) ## a Debian package, in dist/
+	@$(PYTHON) -m package deb $(WHEEL)
 
 lint: setup ## ruff, mypy --strict, import contract
 	@$(PYTHON) -m pytest tests/test_linters.py
@@ -103,6 +121,11 @@ $(STAMP):
 		[ -x $(PYTHON) ] || { echo "setup: no Python 3.11 or newer with venv (Debian: python3-venv)" >&2; exit 1; }; }
 	$(PYTHON) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test,lab]'
 	@rm -f .venv/installed-*; touch $@
+
+$(WHEEL): $(shell find src bpf -name '*.py' -o -name '*.[ch]') pyproject.toml setup.py README.md LICENSE | $(STAMP)
+	@rm -rf build/lib
+	@$(PYTHON) -m pip -q --disable-pip-version-check wheel --no-deps --no-build-isolation -w $(@D) .
+	@touch $@
 
 $(OBJECTS) &: $(wildcard bpf/*.[ch]) setup.py | $(STAMP)
 	$(PYTHON) setup.py -q build_bpf --build-lib src

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = Path(sysconfig.get_path("scripts"))
-CODE = ("src", "tests", "bench", "demo", "docs", "lab", "manual")
+CODE = ("src", "tests", "bench", "demo", "docs", "lab", "manual", "package")
 TYPED = [name for name in CODE if any((ROOT / name).rglob("*.py"))]
 
 
