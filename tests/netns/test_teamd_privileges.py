@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.netns.manager import Manager, manager
-from tests.netns.teams import TWO_PORTS, Host, host
+from tests.netns.teams import TWO_PORTS, Host, host, program
 from tests.netns.test_teamd_life import undisturbed
 
 CAPABILITIES = "-all,+net_admin,+net_raw,+bpf,+perfmon"
@@ -132,3 +132,19 @@ def test_nothing_that_others_may_write(box: Host, keeper: Manager) -> None:
     ]
     for mode, path in map(str.split, found):
         assert not int(mode, 8) & (stat.S_IWOTH | stat.S_IWGRP), path
+
+
+@pytest.mark.needs("/usr/bin/teamdctl")
+def test_a_group_looks_and_changes_nothing(box: Host) -> None:
+    box.start("--group=nogroup", config=TWO_PORTS).ready()
+    user = ("setpriv", "--reuid=4711", "--regid=4711")
+    # Without it the original's client does not come as far as the socket.
+    capable = ("--inh-caps=+net_raw", "--ambient-caps=+net_raw")
+    for client, needs in ((program("teamdctl"), ()), (("/usr/bin/teamdctl",), capable)):
+        member, stranger = (*user, *needs, "--groups=65534"), (*user, *needs, "--clear-groups")
+        assert box.run(*member, *client, "team0", "config", "dump").code == 0
+        done = box.run(*member, *client, "team0", "port", "remove", "eth0")
+        assert done.code == 1
+        assert "PortRemove changes the team: only root may." in done.err
+        assert box.run(*stranger, *client, "team0", "config", "dump").code == 1
+    assert box.ports() == ["eth0", "eth1"]

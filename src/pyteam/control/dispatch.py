@@ -32,15 +32,22 @@ def call(core: Core, method: Method, arguments: Sequence[str]) -> str:
 
 
 def answer(
-    core: Core, packet: bytes, follow: Callable[[], None] | None = None, *, escapes: bool = True
+    core: Core,
+    packet: bytes,
+    follow: Callable[[], None] | None = None,
+    *,
+    escapes: bool = True,
+    may_change: bool = True,
 ) -> bytes:
     """One request packet in, one reply packet out; never raises.
 
     ``follow``: what the transport does for a client that wants to be told of changes, if it can.
-    ``escapes``: see `protocol.decode_request`.
+    ``escapes``: see `protocol.decode_request`. ``may_change``: whether who asks may do more than look.
     """
     try:
         method, arguments = protocol.decode_request(packet, escapes=escapes)
+        if not may_change and not method.public:
+            raise MethodError(method.failure, f"{method.name} changes the team: only root may.")
         if not method.streams:
             return protocol.encode_result(call(core, method, arguments))
         if follow is None:

@@ -13,6 +13,7 @@ import logging
 import os
 import socket
 import stat
+import struct
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -33,6 +34,8 @@ _log = logging.getLogger(__name__)
 
 #: Who may connect: the owner (and root), as the original has it.
 MODE: Final = 0o700
+#: The same, and a group, which may only look.
+GROUP_MODE: Final = 0o770
 #: Connections not accepted yet that the kernel holds.
 BACKLOG: Final = 128
 #: Connections at once; a new one more ends the one that has been silent longest.
@@ -44,6 +47,7 @@ ACCEPT_PAUSE: Final = 1.0
 
 #: asm-generic/socket.h; the module `socket` does not have it. Needs CAP_NET_ADMIN, as teamd does.
 _SO_SNDBUFFORCE: Final = 32
+_CREDENTIALS: Final = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
 
 class ControlError(PyteamError, OSError):
@@ -59,11 +63,15 @@ class ControlError(PyteamError, OSError):
 
 
 class Server:
-    """Serves one `Core` on the socket file ``path``, whose directory must exist."""
+    """Serves one `Core` on the socket file ``path``, whose directory must exist.
 
-    def __init__(self, path: str, core: Core) -> None:
+    ``group``: id of a group whose members may look; changes are for root and for whom the daemon runs as.
+    """
+
+    def __init__(self, path: str, core: Core, group: int | None = None) -> None:
         self.path = path
         self._core = core
+        self._group = group
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listener: socket.socket | None = None
         self._inode = (0, 0)
@@ -72,6 +80,8 @@ class Server:
         #: Descriptors of those who are told of changes, and how to hear of none any more.
         self._followers: set[int] = set()
         self._leave: Callable[[], None] | None = None
+        #: Descriptors of those who may only look.
+        self._onlookers: set[int] = set()
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Listen. A socket file left by a predecessor is replaced. Raises `ControlError`."""
@@ -81,6 +91,8 @@ class Server:
             # Before the file exists, so that there is no moment at which others may connect.
             os.fchmod(listener.fileno(), MODE)
             listener.bind(self.path)
+            if self._group is not None:
+                _give(self.path, self._group)
             listener.listen(BACKLOG)
             self._inode = _identity(self.path)
         except OSError as error:
@@ -128,6 +140,8 @@ class Server:
             _log.warning("control: more than %d clients: dropped the most silent one", MAX_CLIENTS)
             self._drop(next(iter(self._clients)))
         self._clients[client.fileno()] = client
+        if _user(client) not in (0, os.geteuid()):
+            self._onlookers.add(client.fileno())
         self._loop.add_reader(client, self._serve, client.fileno())
 
     def _serve(self, descriptor: int) -> None:
@@ -146,7 +160,12 @@ class Server:
         if flags & socket.MSG_TRUNC:
             reply = encode_error(MethodError(INVALID_ARGS, f"Request longer than {MAX_REQUEST} bytes."))
         else:
-            reply = answer(self._core, packet, partial(self._follow, descriptor))
+            reply = answer(
+                self._core,
+                packet,
+                partial(self._follow, descriptor),
+                may_change=descriptor not in self._onlookers,
+            )
         if descriptor in self._clients:  # else the method closed this server
             self._send(descriptor, reply)
 
@@ -181,6 +200,7 @@ class Server:
         if not self._followers and self._leave is not None:
             self._leave()
             self._leave = None
+        self._onlookers.discard(descriptor)
         client = self._clients.pop(descriptor, None)
         if client is not None and self._loop is not None:
             self._loop.remove_reader(client)
@@ -204,6 +224,19 @@ def widen(connection: socket.socket, size: int) -> None:
         connection.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, size)
     except PermissionError:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
+
+
+def _user(client: socket.socket) -> int:
+    """Whose process has connected; it may have handed the connection on, but then it meant to."""
+    data = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return int(_CREDENTIALS.unpack(data)[1])
+
+
+def _give(path: str, group: int) -> None:
+    # To its own group anybody may give it; that needs no capability, and no system call.
+    if os.lstat(path).st_gid != group:
+        os.chown(path, -1, group, follow_symlinks=False)
+    os.chmod(path, GROUP_MODE)
 
 
 def _unlink_stale(path: str) -> None:

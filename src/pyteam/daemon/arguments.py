@@ -42,6 +42,8 @@ class Arguments:
     usock: bool = True
     datapath: str | None = None
     run_dir: str | None = None
+    #: Id of the group that may look at the control socket.
+    group: int | None = None
     #: What is remarkable about them, a line each.
     warnings: tuple[str, ...] = ()
 
@@ -80,6 +82,7 @@ TABLE: Final = (
     ),
     _Option("p", "pid-file", "FILE", "Keep the process id in FILE", "pid_file"),
     _Option("", "run-dir", "DIR", "Keep control socket and pid file in DIR", "run_dir"),
+    _Option("", "group", "GROUP", "Let the members of GROUP look, by the control socket", "group"),
     _Option("g", "debug", "", "Log more; each one raises the level", "debug", _COUNT),
     _Option("l", "log-output", "OUTPUT", "Log to stdout, stderr or syslog", "log_output"),
     _Option("r", "force-recreate", "", "Delete a device of that name first", "force_recreate"),
@@ -135,6 +138,8 @@ def _examined(given: dict[str, Any]) -> Arguments:
             raise UsageError(
                 f"{what} support is not installed: no Python package {package} (pip install {package})"
             )
+    if "group" in given:
+        given["group"] = _group(given["group"])
     warnings = []
     if given.get("log_output", "stderr") not in LOG_OUTPUTS:
         output = given.pop("log_output")
@@ -155,6 +160,15 @@ def _examined(given: dict[str, Any]) -> Arguments:
         if "config_text" in given:
             warnings.append("Command line config string is present, ignoring given config file.")
     return Arguments(**given, warnings=tuple(warnings))
+
+
+def _group(name: str) -> int:
+    import grp
+
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise UsageError(f'--group: there is no group "{name}"') from None
 
 
 def help_text(program: str, runners: list[str]) -> str:

@@ -63,7 +63,8 @@ def prepare(arguments: Arguments, document: Document) -> Prepared:
 class Life:
     """Of one team. ``file``: where its configuration is read again; None: there is none.
 
-    ``hub``: what it shares with other teams of this process. ``on_handled`` is called when its state may be another.
+    ``hub``: what it shares with other teams of this process. ``on_handled`` is called when its
+    state may be another.
     """
 
     def __init__(

@@ -28,7 +28,7 @@ class Surfaces:
     """Of the team ``device``. ``socket_file`` is where the control socket is to be."""
 
     def __init__(self, arguments: Arguments, device: str, socket_file: str, core: Core) -> None:
-        self._usock = Server(socket_file, core) if arguments.usock else None
+        self._usock = Server(socket_file, core, arguments.group) if arguments.usock else None
         self._zmq: zmq.Server | None = None
         self._dbus: dbus.Server | None = None
         if arguments.zmq is not None:

@@ -47,11 +47,13 @@ async def flood(guest: socket.socket, packet: bytes) -> None:
         await asyncio.get_running_loop().sock_sendall(guest, packet)
 
 
-def served(path: Path, core: FakeCore, scene: Callable[[Guests], Awaitable[None]]) -> None:
+def served(
+    path: Path, core: FakeCore, scene: Callable[[Guests], Awaitable[None]], group: int | None = None
+) -> None:
     """Plays a scene with a server that serves ``core`` at ``path``."""
 
     async def play() -> None:
-        server = Server(str(path), core)
+        server = Server(str(path), core, group)
         server.start(asyncio.get_running_loop())
         try:
             with ExitStack() as stack:
@@ -88,6 +90,36 @@ def test_only_the_owner_may_connect_and_requests_are_answered_in_turn(path: Path
 
     with umask(0):
         served(path, FakeCore(), scene)
+
+
+def test_a_group_may_look_and_nobody_else(path: Path) -> None:
+    async def scene(_: Guests) -> None:
+        found = path.stat()
+        assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o770, os.getgid())
+
+    # However strict the daemon is with other files.
+    before = os.umask(0o077)
+    try:
+        served(path, FakeCore(), scene, os.getgid())
+    finally:
+        os.umask(before)
+
+
+def test_who_is_not_root_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    core = FakeCore()
+
+    async def scene(guests: Guests) -> None:
+        monkeypatch.setattr(usock, "_user", lambda _: os.geteuid() + 1)
+        guest = guests.connect()
+        assert await ask(guest, GET) == ANSWER
+        refused = b"REPLY_ERROR\nPortRemoveFail\nPortRemove changes the team: only root may.\n"
+        assert await ask(guest, b"REQUEST\nPortRemove\np0\n") == refused
+        assert await ask(guest, GET) == ANSWER
+        monkeypatch.setattr(usock, "_user", lambda _: os.geteuid())
+        assert await ask(guests.connect(), b"REQUEST\nPortRemove\np0\n") == b"REPLY_SUCCESS\n"
+
+    served(path, core, scene)
+    assert core.changes == [("port_remove", "p0")]
 
 
 def test_a_predecessors_socket_is_replaced(path: Path) -> None:

@@ -75,6 +75,7 @@ MEANINGS = [
             "daemonize": True,
         },
     ),
+    ("--group root", {"group": 0}),
     # Long options may be shortened, as far as they stay clear.
     ("--daem --team=x", {"daemonize": True, "team_device": "x"}),
 ]
@@ -110,6 +111,7 @@ def test_what_is_not_installed_is_named(line: str, words: str, monkeypatch: pyte
         ("--check-conf=1", "option --check-config must not have an argument"),
         ("--no", "option --no not a unique prefix"),
         ("--datapath dpdk", '--datapath: "dpdk" is not one of auto, kernel, ebpf'),
+        ("--group no-such-group", '--group: there is no group "no-such-group"'),
         ("-f nowhere/x.conf", 'Failed to get absolute path of "nowhere/x.conf": No such file or directory'),
         ("-c {} -f nowhere/x.conf", 'Failed to get absolute path of "nowhere/x.conf"'),
     ],
