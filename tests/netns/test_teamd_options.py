@@ -286,3 +286,12 @@ def test_as_networkmanager_runs_it(box: Host) -> None:
     assert box.ports() == ["eth0", "eth1"]
     assert "Changed active port" not in again.log
     assert box.item("runner.active_port") == "eth1"
+
+
+def test_the_mac_of_a_new_device_is_not_udevs_to_change(box: Host) -> None:
+    """It replaces one that the kernel made up (MACAddressPolicy=persistent), not one that was set."""
+    assert box.teamd("-d", config={**TWO_PORTS, "ports": {}}).code == 0
+    box.sh("mount -t sysfs none /mnt")
+    for name in ("team0", "team0-peer"):
+        # NET_ADDR_SET, include/uapi/linux/netdevice.h
+        assert box.sh(f"cat /mnt/class/net/{name}/addr_assign_type").strip() == "3"

@@ -1,12 +1,22 @@
-"""What becoming and being a port has in common, whatever moves the packets."""
+"""What a team's devices and ports have in common, whatever moves the packets."""
 
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable
 
 from pyteam.datapath.interface import DatapathError
 from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl
+
+
+def new_address() -> bytes:
+    """A MAC for a new team device, until it has a port's; locally administered.
+
+    One that the kernel chose would be udev's to change, at any moment (``MACAddressPolicy=persistent``).
+    """
+    first, *others = os.urandom(6)
+    return bytes((first & 0xFC | 0x02, *others))
 
 
 def check(link: LinkInfo, team: int, read: Callable[[int], LinkInfo]) -> None:

@@ -209,13 +209,14 @@ class Rtnl:
         _need_index(ifindex, what)
         self._transport.request(RTM_SETLINK, encode_set_link(ifindex, **change), what=what)
 
-    def add_link(self, name: str, kind: str) -> LinkInfo:
+    def add_link(self, name: str, kind: str, address: bytes | None = None) -> LinkInfo:
         """Create an interface that needs no parameters (``team``, ``bond``, ``bridge``, ``dummy``).
 
-        EEXIST: the name is taken. EOPNOTSUPP: the kernel does not know the kind.
+        Without ``address`` the kernel chooses one, and udev perhaps another. EEXIST: the name is taken. EOPNOTSUPP: the kernel does not know the kind.
         """
         info = nl.nested(ifla.IFLA_LINKINFO, nl.attribute(ifla.IFLA_INFO_KIND, nl.from_text(kind)))
-        self._create(ifla.header() + _ATTRIBUTES["name"](name) + info, f"cannot create {kind} {name!r}")
+        header = encode_set_link(0, name=name, address=address)
+        self._create(header + info, f"cannot create {kind} {name!r}")
         return self.link_by_name(name)
 
     def load_kind(self, kind: str) -> None:

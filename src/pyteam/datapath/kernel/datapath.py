@@ -20,7 +20,7 @@ from pyteam.datapath.kernel.memory import Memory, PortMemory
 from pyteam.datapath.kernel.words import NO_DRIVER, explained
 from pyteam.datapath.links import Links
 from pyteam.datapath.owner import Ownership
-from pyteam.datapath.ports import change_address, check
+from pyteam.datapath.ports import change_address, check, new_address
 from pyteam.engine.desired import Actual
 from pyteam.engine.events import Event, LinkGone, LinkSeen, OptionSeen
 from pyteam.engine.hashtable import MAPPING
@@ -86,7 +86,7 @@ class KernelDatapath:
         with ExitStack() as closing:
             rtnl, family = _open(closing, name)
             with explained("create"):
-                info = rtnl.add_link(name, KIND)
+                info = rtnl.add_link(name, KIND, new_address())
             with ExitStack() as undoing:
                 undoing.callback(rtnl.delete_link, info.ifindex)
                 memory = Memory.of(name, run_dir, info.ifindex)

@@ -12,6 +12,7 @@ from typing import Final
 from pyteam.datapath.ebpf import quiet
 from pyteam.datapath.ebpf.receivers import TX_QUEUES
 from pyteam.datapath.interface import DatapathError
+from pyteam.datapath.ports import new_address
 from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl
 
 _ALIAS: Final = "pyteam: other end of "
@@ -34,7 +35,13 @@ class VethReceiver:
         device = None
         for peer in _peer_names(name):
             try:
-                device = rtnl.add_veth(name, peer, txqueues=TX_QUEUES)
+                device = rtnl.add_veth(
+                    name,
+                    peer,
+                    address=new_address(),
+                    peer_address=new_address(),
+                    txqueues=TX_QUEUES,
+                )
                 break
             except NetlinkError as error:
                 if error.errno != errno.EEXIST or _exists(rtnl, name):
