@@ -151,13 +151,16 @@ def _prune(directory: Path, destdir: Path) -> None:
 
 
 def library_of(python: str, prefix: str) -> str:
-    """Where an interpreter looks for packages that were installed below a prefix."""
-    code = (
-        "import sys, sysconfig; prefix = sys.argv[1]; "
-        "print(sysconfig.get_path('purelib', vars={'base': prefix, 'installed_base': prefix}))"
+    """Where an interpreter looks for packages below a prefix. Raises SystemExit: nowhere there."""
+    code = "import site, sys; print(*(p for p in site.getsitepackages() if p.startswith(sys.argv[1])))"
+    done = subprocess.run(
+        [python, "-I", "-c", code, f"{prefix}/lib"], capture_output=True, text=True, check=True
     )
-    done = subprocess.run([python, "-I", "-c", code, prefix], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    if not done.stdout.strip():
+        raise SystemExit(
+            f"{python} does not look for packages below {prefix}/lib: take /usr or /usr/local, or pip"
+        )
+    return done.stdout.split()[0]
 
 
 def deb(output: Path, wheel: Path) -> Path:
@@ -202,9 +205,13 @@ def main() -> int:
         print(deb(asked.output, asked.wheel))
         return 0
     prefix = "/" + asked.prefix.strip("/")
-    everything = files(asked.wheel, prefix, asked.python, library_of(asked.python, prefix))
+    library = library_of(asked.python, prefix)
+    everything = files(asked.wheel, prefix, asked.python, library)
     if asked.command == "install":
         install(asked.destdir, everything)
+        # Whom the daemon runs as may not write there.
+        compiled = [f"-s{asked.destdir}", f"{asked.destdir}{library}/pyteam"]
+        subprocess.run([asked.python, "-I", "-m", "compileall", "-q", *compiled], check=True)
     else:
         remove(asked.destdir, everything)
     return 0

@@ -41,8 +41,18 @@ def found(directory: Path) -> dict[str, int]:
     return {str(path.relative_to(directory)): path.stat().st_mode & 0o7777 for path in directory.rglob("*")}
 
 
+@pytest.mark.parametrize("prefix", ["/usr", "/usr/local"])
+def test_the_systems_python_finds_it(prefix: str) -> None:
+    assert library_of("/usr/bin/python3", prefix).startswith(f"{prefix}/lib/python3")
+
+
+def test_nobody_would_find_it_there() -> None:
+    with pytest.raises(SystemExit, match="does not look for packages below /opt/pyteam/lib"):
+        library_of(sys.executable, "/opt/pyteam")
+
+
 def test_installed_and_taken_away_again(wheel: Path, tmp_path: Path) -> None:
-    library = library_of(sys.executable, "/usr/local")
+    library = "/usr/local/lib/python3.11/dist-packages"
     # What was there before is there afterwards.
     (tmp_path / "usr/local/bin").mkdir(parents=True)
     (tmp_path / "usr/local/bin/other").touch()

@@ -162,6 +162,7 @@ METHODS: Final[dict[str, Method]] = {
             True,
             ("ConfigReloadFail",),
             "What either of them would change, a line each; empty: of the configuration file.",
+            reads=True,
         ),
         Method(
             "OptionSet",

@@ -212,7 +212,8 @@ class Rtnl:
     def add_link(self, name: str, kind: str, address: bytes | None = None) -> LinkInfo:
         """Create an interface that needs no parameters (``team``, ``bond``, ``bridge``, ``dummy``).
 
-        Without ``address`` the kernel chooses one, and udev perhaps another. EEXIST: the name is taken. EOPNOTSUPP: the kernel does not know the kind.
+        Without ``address`` the kernel chooses one, and udev perhaps another. EEXIST: the name is taken.
+        EOPNOTSUPP: the kernel does not know the kind.
         """
         info = nl.nested(ifla.IFLA_LINKINFO, nl.attribute(ifla.IFLA_INFO_KIND, nl.from_text(kind)))
         header = encode_set_link(0, name=name, address=address)
