@@ -35,7 +35,8 @@ def test_the_driver_and_its_guard(box: Host) -> None:
         box.ip("link", "set", "team0", "up")
         box.cut("eth0")
         first.says('Changed active port to "eth1".')
-        # The guard's two programs and their map, loaded when there is time.
+        # The guard's two programs and their map, loaded and hung when there is time.
+        wait_for(lambda: box.programs("eth0") == 2, "the guard")
         wait_for(lambda: (keeper.listen(), len(keeper.kept))[1] == 3, "the guard to be kept")
         guard = set(keeper.kept)
         first.end(signal.SIGKILL)
