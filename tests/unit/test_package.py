@@ -76,7 +76,7 @@ def test_a_debian_package(wheel: Path, tmp_path: Path) -> None:
     made = deb(tmp_path, wheel)
     assert made.name == f"pyteam_{pyteam.__version__}_all.deb"
     fields = subprocess.run(["dpkg-deb", "-f", made], capture_output=True, text=True, check=True).stdout
-    assert "Depends: python3 (>= 3.11), libbpf1\n" in fields
+    assert "Depends: python3 (>= 3.11), libbpf1, procps\n" in fields
     for relation in ("Provides", "Conflicts", "Replaces"):
         assert f"{relation}: libteam-utils\n" in fields
     listed = subprocess.run(["dpkg-deb", "-c", made], capture_output=True, text=True, check=True).stdout
