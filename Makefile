@@ -61,19 +61,22 @@ fuzz: setup ## a million frames, and a tenth as many histories, for LACP; anothe
 	@$(PYTHON) -m tests.fuzz.lacp parse -runs=$(RUNS) -max_len=160 -verbosity=1
 	@$(PYTHON) -m tests.fuzz.lacp history -runs=$$(($(RUNS) / 10)) -max_len=300 -verbosity=1
 
-# Where make install puts it, and what is to run it. make man, if there is one, makes the manuals first.
+# Where make install puts it, and what is to run it.
 DESTDIR       :=
 PREFIX        := /usr/local
 TARGET_PYTHON := /usr/bin/python3
 
-install: setup $(WHEEL) ## teamd and all that goes with it; DESTDIR= PREFIX=/usr/local
+# Where there is a target for manuals they are made first.
+MAN := $(shell grep -q '^man:' Makefile && echo man)
+
+install: setup $(MAN) $(WHEEL) ## teamd and all that goes with it; DESTDIR= PREFIX=/usr/local
 	@$(PYTHON) -m package install --destdir "$(DESTDIR)/" --prefix "$(PREFIX)" --python $(TARGET_PYTHON) $(WHEEL)
 	@[ -n "$(DESTDIR)" ] || ! command -v systemd-sysusers >/dev/null || systemd-sysusers teamd.conf
 
 uninstall: $(WHEEL) ## what make install has put there
 	@$(PYTHON) -m package remove --destdir "$(DESTDIR)/" --prefix "$(PREFIX)" --python $(TARGET_PYTHON) $(WHEEL)
 
-deb: setup $(WHEEL) ## a Debian package, in dist/
+deb: setup $(MAN) $(WHEEL) ## a Debian package, in dist/
 	@$(PYTHON) -m package deb $(WHEEL)
 
 lint: setup ## ruff, mypy --strict, import contract

@@ -40,6 +40,7 @@ _TABLE: Final = (
     Row("systemd/*.link", "lib/systemd/network"),
     Row("systemd/teamd.sysusers", "lib/sysusers.d", "teamd.conf"),
     Row("dbus/*.conf", "share/dbus-1/system.d"),
+    Row("systemd/teamd.dbus", "share/dbus-1/system.d", "org.libteam.teamd-user.conf"),
     Row("build/*.1", "share/man/man1"),
     Row("build/*.5", "share/man/man5"),
     Row("build/*.8", "share/man/man8"),

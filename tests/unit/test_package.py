@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,8 @@ EXPECTED = {
     "lib/systemd/network/70-pyteam.link": 0o644,
     "lib/sysusers.d/teamd.conf": 0o644,
     "share/doc/pyteam/copyright": 0o644,
+    # dbus-daemon reads no directory below /usr/local.
+    "../../etc/dbus-1/system.d/org.libteam.teamd-user.conf": 0o644,
     "share/doc/pyteam/docs/teamd.md": 0o644,
 }
 
@@ -58,7 +61,8 @@ def test_installed_and_taken_away_again(wheel: Path, tmp_path: Path) -> None:
     (tmp_path / "usr/local/bin/other").touch()
     install(tmp_path, files(wheel, "/usr/local", sys.executable, library))
     modes = found(tmp_path)
-    assert {name: modes.get(f"usr/local/{name}") for name in EXPECTED} == EXPECTED
+    paths = {name: os.path.normpath(f"usr/local/{name}") for name in EXPECTED}
+    assert {name: modes.get(path) for name, path in paths.items()} == EXPECTED
     assert f"{library.lstrip('/')}/pyteam/datapath/ebpf/team.bpf.o" in modes
     assert not [name for name, mode in modes.items() if mode & 0o022]
     assert (
