@@ -7,6 +7,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ NOBODY = (
     *("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"),
     *(f"{option}={CAPABILITIES}" for option in ("--bounding-set", "--inh-caps", "--ambient-caps")),
 )
+BALANCED = {**TWO_PORTS, "runner": {"name": "loadbalance", "rx_balancer": {"name": "arp"}}}
 SPREAD = {**TWO_PORTS, "runner": {"name": "loadbalance", "tx_hash": ["ipv4"]}}
 
 pytestmark = pytest.mark.needs("setpriv")
@@ -52,26 +54,31 @@ def test_from_start_to_end_without_a_manager(box: Host) -> None:
     assert box.traces() == []
 
 
-@pytest.mark.parametrize("config", [TWO_PORTS, SPREAD], ids=["activebackup", "loadbalance"])
+@pytest.mark.parametrize(
+    ("config", "count"),
+    [(TWO_PORTS, 2), (SPREAD, 2), (BALANCED, 4)],
+    ids=["activebackup", "loadbalance", "rx_balancer"],
+)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGUSR1])
 def test_a_successor_goes_on_with_what_was_kept(
-    box: Host, keeper: Manager, number: signal.Signals, config: object
+    box: Host, keeper: Manager, number: signal.Signals, config: dict[str, Any], count: int
 ) -> None:
-    first = keeper.start(config=config, before=NOBODY).ready()
+    first = keeper.start(config=config, before=NOBODY)
+    keeper.hears("READY=1")
     box.ip("link", "set", "team0", "up")
     box.cut("eth0")
     box.becomes("ports.eth0.link_watches.up", "false")
-    keeper.hears("READY=1")
+    keeper.listen()
     programs = {name for name in keeper.kept if name.startswith("program")}
     with undisturbed(box):
         assert first.end(number) == (-signal.SIGKILL if number == signal.SIGKILL else 0)
-        second = keeper.start(config=config, before=NOBODY).ready()
+        second = keeper.start(config=config, before=NOBODY)
         keeper.hears("READY=1")
     assert "team0 was left by a daemon that died: taking it over." in second.log
     assert "Repairing" not in second.log
-    # One that sends and one that receives; the same, not others in their place.
+    # One that sends and one that receives, for each; the same, not others in their place.
     now = {name for name in keeper.kept if name.startswith("program")}
-    assert (len(now), now <= programs) == (2, True)
+    assert (len(now), now <= programs) == (count, True)
     assert second.end() == 0
     assert "team0" not in box.links()
     assert box.programs("eth0") == box.programs("eth1") == 0

@@ -19,8 +19,9 @@ log = logging.getLogger(__name__)
 
 #: Seconds from a change to the status that shows it, and between two of them.
 STATUS_DELAY: Final = 1.0
-#: Seconds that the manager may take for what has to reach it.
+#: Seconds that the manager may take, at the start, for what has to reach it, and for what had better.
 _PATIENCE: Final = 5.0
+_SHORTER_PATIENCE: Final = 1.0
 _FIRST: Final = 3  # SD_LISTEN_FDS_START
 #: Of the watchdog's time; sd_watchdog_enabled(3) recommends half.
 _FEEDS: Final = 2
@@ -87,7 +88,7 @@ class Manager:
         if not self.exists:
             return
         self._loop, self._status, self._objects = loop, status, objects
-        self._keep(_PATIENCE)
+        self._keep(_SHORTER_PATIENCE)
         self._said = status()
         self._tell("READY=1", f"STATUS={self._said}", patience=_PATIENCE)
         if self._watchdog:

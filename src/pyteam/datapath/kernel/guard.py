@@ -226,9 +226,10 @@ class Guard:
         """Take everything off, for good."""
         ports = list(self._hung)
         self._hung = {}
-        self.close()
+        # Before they are let go of: who is not root could not open them again.
         for port in ports:
             _free_quietly(port)
+        self.close()
 
     def close(self) -> None:
         """Let go of it, in force, as a daemon that dies does."""
