@@ -32,11 +32,19 @@ STEPS = {
     "killed": f"systemctl kill -s KILL teamd@team0; sleep 2; {SHOW}",
     "restarted": f"systemctl restart teamd@team0; {SHOW}",
     "reloaded": f"systemctl reload teamd@team0; {SHOW}",
+    "hung": "mkdir -p /run/systemd/system/teamd@.service.d;"
+    "printf '[Service]\\nWatchdogSec=1\\n' >/run/systemd/system/teamd@.service.d/watchdog.conf;"
+    "systemctl daemon-reload; systemctl restart teamd@team0; sleep 1.5;"
+    "systemctl show teamd@team0 -p NRestarts;"
+    f"systemctl kill -s STOP teamd@team0; sleep 3; {SHOW}",
     "other program": "ip link set far0 up; sleep 0.5; teamdctl team0 state item get runner.active_port",
     "log": "journalctl -u teamd@team0 -o cat --no-pager",
     "stopped": f"systemctl stop teamd@team0; {SHOW}",
     "not configured": "systemctl start teamd@team7; systemctl show teamd@team7 -p Result,NRestarts",
     "again": f"systemctl start teamd@team0; {SHOW}",
+    "again stopped": "systemctl stop teamd@team0",
+    "many": "systemctl start teamd; systemctl show teamd -p ActiveState,StatusText",
+    "many restarted": "systemctl restart teamd; systemctl show teamd -p StatusText,NFileDescriptorStore",
     "removed": f"dpkg --purge pyteam; {SHOW}",
 }
 
@@ -120,7 +128,9 @@ def test_a_cut_cable_is_in_its_status(said: dict[str, str]) -> None:
     assert properties(said["cut"])["StatusText"] == "1 of 2 ports up, active port eth1, carrier up"
 
 
-@pytest.mark.parametrize(("step", "restarts"), [("killed", "1"), ("restarted", "0"), ("reloaded", "0")])
+@pytest.mark.parametrize(
+    ("step", "restarts"), [("killed", "1"), ("restarted", "0"), ("reloaded", "0"), ("hung", "1")]
+)
 def test_the_team_stays(said: dict[str, str], step: str, restarts: str) -> None:
     shown = properties(said[step])
     assert (shown["ActiveState"], shown["NRestarts"]) == ("active", restarts)
@@ -130,6 +140,12 @@ def test_the_team_stays(said: dict[str, str], step: str, restarts: str) -> None:
     assert shown["StatusText"] == "1 of 2 ports up, active port eth1, carrier up"
     assert "Repairing" not in said["log"]
     assert said["other program"] == "eth0\n"
+
+
+def test_a_daemon_that_hangs_is_replaced_and_says_where_it_hung(said: dict[str, str]) -> None:
+    # Fed in time it is not.
+    assert said["hung"].startswith("NRestarts=0\n")
+    assert "Fatal Python error: Aborted" in said["log"]
 
 
 def test_a_stop_is_a_stop(said: dict[str, str]) -> None:
@@ -144,6 +160,14 @@ def test_a_stop_is_a_stop(said: dict[str, str]) -> None:
 
 def test_what_is_not_configured_is_not_tried_again(said: dict[str, str]) -> None:
     assert properties(said["not configured"]) == {"Result": "exit-code", "NRestarts": "0"}
+
+
+def test_all_teams_in_one_process(said: dict[str, str]) -> None:
+    shown = properties(said["many"])
+    assert shown == {"ActiveState": "active", "StatusText": "1 of 1 teams run; without carrier: team0"}
+    shown = properties(said["many restarted"])
+    assert shown["StatusText"] == "1 of 1 teams run; without carrier: team0"
+    assert int(shown["NFileDescriptorStore"]) > 0
 
 
 def test_removed_without_a_trace(box: Machine, said: dict[str, str]) -> None:

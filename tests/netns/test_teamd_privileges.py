@@ -84,6 +84,33 @@ def test_a_successor_goes_on_with_what_was_kept(
     assert box.programs("eth0") == box.programs("eth1") == 0
 
 
+def test_many_teams_and_who_comes_after_them(box: Host, keeper: Manager) -> None:
+    box.plug("eth2")
+    directory = box.directory / "conf"
+    directory.mkdir()
+    # A user that is not root may not look into the directories of a test.
+    box.sh(f"mkdir /run/conf; mount --bind {directory} /run/conf")
+    (directory / "team0.conf").write_text('{"ports": {"eth0": {}, "eth1": {}}}')
+    (directory / "team1.conf").write_text('{"ports": {"eth2": {}}}')
+    words = ("--config-dir=/run/conf",)
+    first = keeper.start(*words, before=NOBODY)
+    keeper.hears("STATUS=2 of 2 teams run; without carrier: team0, team1")
+    box.ip("link", "set", "team0", "up")
+    keeper.hears("STATUS=2 of 2 teams run; without carrier: team1")
+    first.end(signal.SIGKILL)
+    with undisturbed(box):
+        second = keeper.start(*words, before=NOBODY)
+        keeper.hears("STATUS=2 of 2 teams run; without carrier: team1")
+    assert second.log.count("was left by a daemon that died: taking it over.") == 2
+    assert second.end(signal.SIGUSR1) == 0
+    assert {"team0", "team1"} <= box.links().keys()
+    third = keeper.start(*words, before=NOBODY)
+    keeper.hears("READY=1")
+    assert third.end() == 0
+    assert not {"team0", "team1"} & box.links().keys()
+    assert [box.programs(name) for name in ("eth0", "eth1", "eth2")] == [0, 0, 0]
+
+
 def test_of_what_nobody_kept_is_told_what_to_do(box: Host) -> None:
     first = box.start(config=TWO_PORTS, before=NOBODY).ready()
     first.end(signal.SIGKILL)

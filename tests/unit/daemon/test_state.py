@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyteam.daemon.state import state_dump
+from pyteam.daemon.state import state_dump, status_line, status_of_all
 from pyteam.engine.snapshot import PortSnapshot, TeamSnapshot, WatchSnapshot
 from pyteam.link import DUPLEX_FULL, DUPLEX_HALF, DUPLEX_UNKNOWN, SPEED_UNKNOWN, Link
 
@@ -83,3 +83,25 @@ def test_speed_and_duplex_as_clients_know_them() -> None:
         100: {"speed": 100, "duplex": "half", "up": False},
         0: {"speed": 0, "duplex": "full", "up": False},
     }
+
+
+def team(*up: bool, carrier: bool = True, active: str = "") -> TeamSnapshot:
+    ports = tuple(PortSnapshot(link(at, f"eth{at}"), each, ()) for at, each in enumerate(up))
+    device = Link(9, "team0", ADDRESS, ADDRESS, up=True, carrier=carrier)
+    runner = {"active_port": active} if active else {}
+    return TeamSnapshot(9, device, "activebackup", "activebackup", ports, runner)
+
+
+def test_one_team_in_a_line() -> None:
+    assert status_line(team(True, False, active="eth0")) == "1 of 2 ports up, active port eth0, carrier up"
+    assert status_line(team(False, carrier=False)) == "0 of 1 ports up, carrier down"
+    down = TeamSnapshot(9, link(9, "team0", up=False), "roundrobin", "roundrobin", ())
+    assert status_line(down) == "0 of 0 ports up, the device is not up"
+
+
+def test_many_teams_in_a_line() -> None:
+    bright, dark = team(True), team(False, carrier=False)
+    assert status_of_all({}) == "0 of 0 teams run"
+    assert status_of_all({"a": bright, "b.conf": None}) == "1 of 2 teams run"
+    some = dict.fromkeys("abcdef", dark)
+    assert status_of_all({"x": bright, **some}) == "7 of 7 teams run; without carrier: a, b, c, d and 2 more"
