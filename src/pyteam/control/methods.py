@@ -162,7 +162,6 @@ METHODS: Final[dict[str, Method]] = {
             True,
             ("ConfigReloadFail",),
             "What either of them would change, a line each; empty: of the configuration file.",
-            reads=True,
         ),
         Method(
             "OptionSet",
