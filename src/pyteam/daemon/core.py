@@ -15,6 +15,7 @@ from pyteam.control.methods import OPTION_ERRNO
 from pyteam.control.state import CONFIGURED, Path, Value, general, get_item, parse_item
 from pyteam.daemon import logs
 from pyteam.daemon.arguments import Arguments
+from pyteam.daemon.orders import is_vital
 from pyteam.daemon.reload import Plan, Reloader
 from pyteam.daemon.service import TeamService
 from pyteam.daemon.state import state_dump
@@ -209,7 +210,7 @@ class DaemonCore:
         known = self._service.refusals()
         self._take(plan.loaded, plan.team, plan.document)
         refused = {command: why for command, why in self._service.refusals().items() if command not in known}
-        vital = [why for command, why in refused.items() if self._service.vital(command)]
+        vital = [why for command, why in refused.items() if is_vital(command)]
         if vital:
             # What the kernel thinks of a hash function shows only when it gets it; the old one is in force.
             self._take(before, team, document)

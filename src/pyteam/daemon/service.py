@@ -8,40 +8,33 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import groupby
 from typing import Final, Protocol
 
 from pyteam.config import TeamConfig
 from pyteam.daemon.audience import Audience
 from pyteam.daemon.memory import PATIENCE, Keeper
+from pyteam.daemon.orders import Orders, is_vital
 from pyteam.daemon.resolver import look_up
 from pyteam.daemon.tipc import TipcLinks
 from pyteam.daemon.wire import Wire
-from pyteam.datapath.interface import Datapath, DatapathError
+from pyteam.datapath.interface import Datapath
 from pyteam.engine.desired import (
     Actual,
     AddPort,
     Command,
     Desired,
-    RemovePort,
-    SetAddress,
-    SetCarrier,
-    SetEntries,
     SetOption,
 )
 from pyteam.engine.errors import UnsupportedError
-from pyteam.engine.events import Configured, Event, HostSeen, LinkGone, LinkSeen, PortRefused, TimePassed
+from pyteam.engine.events import Configured, Event, HostSeen, LinkGone, LinkSeen, TimePassed
 from pyteam.engine.outcome import Frame, Level, Message
-from pyteam.engine.reconcile import MODE, commands, only_breaks
+from pyteam.engine.reconcile import commands
 from pyteam.engine.snapshot import History, TeamSnapshot
 from pyteam.engine.team import Team
 from pyteam.errors import PyteamError
-from pyteam.link import format_address
-from pyteam.options import OptionValue
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +45,6 @@ RECOVERY: Final = 1.0
 #: A command may bring news that lead to other commands, and each port may be refused in a round of its
 #: own; so many rounds more lead nowhere.
 _SPARE_ROUNDS: Final = 16
-_LONGEST_SPELT: Final = 64
-#: Options without which a team is not what was asked for.
-_VITAL: Final = ("mode", "bpf_hash_func", "ebpf_hash_func")
 _LEVELS: Final = {
     Level.DEBUG: logging.DEBUG,
     Level.INFO: logging.INFO,
@@ -130,8 +120,7 @@ class TeamService:
         self._next_save: Timer | None = None
         self._next_port: Timer | None = None
         self._files: set[int] = set()
-        #: What was refused, and why.
-        self._complaints: dict[Command, tuple[int, str]] = {}
+        self._orders = Orders(datapath, self._log_messages)
         self._desired = Desired()
         #: What of it was asked of the datapath so far; the ports that are to be added in turns of their own.
         self._asked = Desired()
@@ -168,12 +157,14 @@ class TeamService:
         That is its mode, its hash function and, unless it was adopted, every configured port that is
         there: of a team that carries traffic already, the other ports are worth more than a refusal.
         """
-        return [code for command, (code, _) in self._complaints.items() if self._hinders(command, code)]
+        return [
+            code for command, (code, _) in self._orders.complaints.items() if self._hinders(command, code)
+        ]
 
     def _hinders(self, command: Command, code: int) -> bool:
         match command:
             case SetOption():
-                return self.vital(command)
+                return is_vital(command)
             case AddPort():
                 return code != errno.ENODEV and not self._adopted
         return False
@@ -205,16 +196,11 @@ class TeamService:
 
     def refusals(self) -> dict[Command, str]:
         """What is refused now, and why."""
-        return {command: text for command, (_, text) in self._complaints.items()}
-
-    def vital(self, command: Command) -> bool:
-        """Without it a team is not what was asked for."""
-        return isinstance(command, SetOption) and command.key.name in _VITAL
+        return {command: text for command, (_, text) in self._orders.complaints.items()}
 
     def why_not(self, ifindex: int) -> str:
         """Why the interface could not be made a port, empty when nothing is known; then forgotten."""
-        _, why = self._complaints.pop(AddPort(ifindex), (0, ""))
-        return why
+        return self._orders.why_not(ifindex)
 
     def handle(self, events: Iterable[Event], *, compare: bool = False) -> None:
         """All events of a batch first, then the commands that follow from them.
@@ -234,12 +220,14 @@ class TeamService:
                 actual = self._datapath.actual()
                 self._asked = self._for_now(actual)
                 todo = commands(actual, self._asked)
-                refused = set(self._complaints)
-                news = self._carry_out_all(todo)
+                refused = set(self._orders.complaints)
+                news = self._orders.carry_out(todo)
                 # Told after it is done: a line in the log costs packets.
                 self._log_messages()
                 if todo and not number:
-                    self._tell_repairs((set(todo) & set(commands(actual, before))) - refused)
+                    # What was wanted before, too, and yet is to be done: somebody undid it.
+                    overdue = (set(todo) & set(commands(actual, before))) - refused
+                    _say_repaired(sorted(self._orders.describe(command) for command in overdue))
                 if not news:
                     return
                 compare, _ = self._feed(news)
@@ -311,116 +299,6 @@ class TeamService:
         for message in self._messages:
             log.log(_LEVELS[message.level], "%s", message.text)
         self._messages.clear()
-
-    # Commands
-
-    def _carry_out_all(self, todo: Iterable[Command]) -> list[Event]:
-        """Give commands in their order; what they brought about, as events."""
-        news: list[Event] = []
-        for company, neighbours in groupby(todo, _company):
-            some = list(neighbours)
-            if company is None or len(some) == 1 or not self._set_together(some):
-                news += [event for command in some for event in self._carry_out(command)]
-        return news
-
-    def _set_together(self, some: Iterable[Command]) -> bool:
-        """In one go: a host that receives is without traffic from the first of a switch to the last.
-
-        False when one was refused: which, and why, turns out one by one.
-        """
-        options = [command for command in some if isinstance(command, SetOption)]
-        try:
-            self._datapath.set_options([(option.key, option.value) for option in options])
-        except OSError:
-            return False
-        if self._complaints:
-            for option in options:
-                self._complaints.pop(option, None)
-        return True
-
-    def _carry_out(self, command: Command) -> list[Event]:
-        """Give one command; what it brought about, as events."""
-        try:
-            news = self._give(command)
-        except OSError as error:
-            return self._failed(command, error)
-        if self._complaints:
-            self._complaints.pop(command, None)
-        return news
-
-    def _give(self, command: Command) -> list[Event]:
-        datapath = self._datapath
-        match command:
-            case AddPort(ifindex):
-                datapath.add_port(ifindex)
-                return [LinkSeen(datapath.link(ifindex))]
-            case RemovePort(ifindex):
-                datapath.remove_port(ifindex)
-                return [LinkSeen(datapath.link(ifindex))]
-            case SetOption(key, value):
-                datapath.set_option(key, value)
-            case SetEntries(port, entries):
-                datapath.set_entries(port, entries)
-            case SetAddress(ifindex, address):
-                datapath.set_address(ifindex, address)
-            case SetCarrier(up):
-                datapath.set_carrier(up)
-                log.info("carrier changed to %s", "UP" if up else "DOWN")
-        return []
-
-    def _failed(self, command: Command, error: OSError) -> list[Event]:
-        code = error.errno or errno.EIO
-        match command:
-            case AddPort(ifindex):
-                # The text of a refusal names the interface; any other error's its own request.
-                why = error.strerror if isinstance(error, DatapathError) else str(error)
-                self._complain(
-                    command, code, f"{self._name(ifindex)}: Failed to add port ({os.strerror(code)}). {why}"
-                )
-                return [PortRefused(ifindex, code)]
-            case RemovePort(ifindex) if code == errno.ENODEV:
-                # It went away by itself: that was the wish.
-                return [LinkGone(ifindex)]
-            case SetOption(key) if code == errno.ENOENT:
-                log.debug("%s: this datapath does not have it", key.name)
-            case _:
-                self._complain(command, code, f"Failed to {self._describe(command)}: {error}")
-        return []
-
-    def _complain(self, command: Command, code: int, text: str) -> None:
-        """Once, until it works: what is refused is tried again, but not told again."""
-        if self._complaints.get(command) != (code, text):
-            self._complaints[command] = code, text
-            self._log_messages()
-            log.error("%s", text)
-
-    def _tell_repairs(self, overdue: Iterable[Command]) -> None:
-        """What was wanted before, too, and yet is to be done: somebody undid it."""
-        _say_repaired(sorted(self._describe(command) for command in overdue))
-
-    def _describe(self, command: Command) -> str:
-        """A command in few words, for the log."""
-        match command:
-            case AddPort(ifindex):
-                return f"add port {self._name(ifindex)}"
-            case RemovePort(ifindex):
-                return f"remove port {self._name(ifindex)}"
-            case SetOption(key, value) if key.port:
-                return f"set {key.name} of {self._name(key.port)} to {_spell(value)}"
-            case SetOption(key, value):
-                return f"set {key.name} to {_spell(value)}"
-            case SetEntries(port, entries):
-                return f"give {len(entries)} entries of the table to {self._name(port)}"
-            case SetAddress(ifindex, address):
-                return f"set address of {self._name(ifindex)} to {format_address(address)}"
-            case SetCarrier(up):
-                return f"set carrier {'up' if up else 'down'}"
-
-    def _name(self, ifindex: int) -> str:
-        try:
-            return self._datapath.link(ifindex).name
-        except OSError:
-            return f"interface {ifindex}"
 
     # The loop
 
@@ -530,17 +408,3 @@ class TeamService:
 def _say_repaired(what: Sequence[str]) -> None:
     if what:
         log.warning("Repairing what was changed from outside: %s.", ", ".join(what))
-
-
-def _company(command: Command) -> bool | None:
-    """Options that are set together have the same here, others None.
-
-    What is not urgent does not delay what is; and ``mode``, which makes and ends options, goes alone.
-    """
-    return only_breaks(command) if isinstance(command, SetOption) and command.key != MODE else None
-
-
-def _spell(value: OptionValue) -> str:
-    if not isinstance(value, bytes):
-        return str(value)
-    return value.hex() if len(value) <= _LONGEST_SPELT else f"{len(value)} bytes"
