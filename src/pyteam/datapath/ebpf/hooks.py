@@ -80,13 +80,20 @@ class Hooks:
     """The two programs and the maps of one team, as descriptors; `close` leaves all in force."""
 
     def __init__(
-        self, transmit: int, receive: int, maps: dict[str, int], owned: libbpf.Object | None
+        self,
+        transmit: int,
+        receive: int,
+        maps: dict[str, int],
+        owned: libbpf.Object | None = None,
+        mould: Mould | None = None,
     ) -> None:
+        """``owned`` or ``mould``: what the programs were made from, if it was here."""
         self.transmit = transmit
         self.receive = receive
         self._receive_id = libbpf.program_id(receive)
         self._maps = maps
         self._owned = owned
+        self._mould = mould
         self.events = libbpf.RingBuffer(maps[_EVENTS])
 
     @cached_property
@@ -116,14 +123,10 @@ class Hooks:
         maps = mould.make_maps()
         opened = list(maps.values())
         try:
-            sending = mould.code(transmit, maps)
-            for name, code in (
-                (transmit, splice(sending, function) if function else sending),
-                (RECEIVE, mould.code(RECEIVE, maps)),
-            ):
-                opened.append(load(name, code))
+            opened.append(_cast_with_hash(mould, maps, transmit, function))
+            opened.append(load(RECEIVE, mould.code(RECEIVE, maps)))
             libbpf.bind_map(opened[-1], maps[_RECORD])
-            return cls(opened[-2], opened[-1], maps, None)
+            return cls(opened[-2], opened[-1], maps, mould=mould)
         except BaseException:
             for fd in opened:
                 libbpf.close(fd)
@@ -145,7 +148,7 @@ class Hooks:
                     "as nobody kept them: start teamd as root, or delete the device (-r)",
                 )
             return None
-        return cls(transmit, receive, open_maps([receive, transmit]), None)
+        return cls(transmit, receive, open_maps([receive, transmit]))
 
     def hang(self, team: int, other_end: int, ports: list[int], replacing: Hooks | None = None) -> None:
         """Put the programs in force; in place of a predecessor's each swap is atomic."""
@@ -162,12 +165,7 @@ class Hooks:
 
         ``code`` is the object that the programs are of. None: every packet's hash is 0.
         """
-        origin = self._owned or libbpf.Object(code, {_HASHING}, self._maps)
-        try:
-            old, self.transmit = self.transmit, _with_hash(origin, _HASHING, function)
-        finally:
-            if origin is not self._owned:
-                origin.close()
+        old, self.transmit = self.transmit, self._hashing(code, function)
         try:
             for place in self._places(team, other_end):
                 # Where somebody took it off it is put back now and then, not here.
@@ -176,6 +174,17 @@ class Hooks:
                     libbpf.attach(place.program, place.ifindex, place.hook, replace=old)
         finally:
             libbpf.close(old)
+
+    def _hashing(self, code: bytes, function: Code | None) -> int:
+        if self._mould:
+            return _cast_with_hash(self._mould, self._maps, _HASHING, function)
+        if self._owned:
+            return _with_hash(self._owned, _HASHING, function)
+        origin = libbpf.Object(code, {_HASHING}, self._maps)
+        try:
+            return _with_hash(origin, _HASHING, function)
+        finally:
+            origin.close()
 
     def put_back(self, team: int, other_end: int) -> list[str]:
         """Hang the programs where somebody took them off, ports aside; where that was."""
@@ -263,8 +272,14 @@ class Hooks:
 def _with_hash(origin: libbpf.Object, program: str, function: Code | None) -> int:
     """A descriptor of a transmit program; it works on the maps of the object that it is of."""
     if function is None:
-        return libbpf.duplicate(origin.programs[program])
+        return os.dup(origin.programs[program])
     return load(program, splice(bytecode.decode(origin.instructions(program)), function))
+
+
+def _cast_with_hash(mould: Mould, maps: dict[str, int], program: str, function: Code | None) -> int:
+    """The same of a mould, on these maps."""
+    code = mould.code(program, maps)
+    return load(program, splice(code, function) if function else code)
 
 
 def take_off_orphan(port: int) -> bytes:
