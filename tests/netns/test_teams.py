@@ -137,12 +137,21 @@ def test_the_team_device_of_one_is_deleted(box: Host, daemon: Daemon, directory:
 
 
 def test_killed_and_started_again(box: Host, daemon: Daemon, directory: Path) -> None:
+    # One that no file names, and one that is called otherwise by now.
+    box.plug("eth9")
+    assert box.ctl("port", "add", "eth9", team="team1").code == 0
+    box.ip("link", "set", "eth4", "name", "uplink")
+    wait_for(lambda: active(box, "team2") == "uplink", "the new name")
     before = {name: link["ifindex"] for name, link in box.links().items()}
     daemon.end(signal.SIGKILL)
     again = box.start(f"--config-dir={directory}")
     again.says("3 of 3 teams started.")
     assert again.log.count("was left by a daemon that died: taking it over.") == 3
     assert {name: link["ifindex"] for name, link in box.links().items()} == before
+    for team, port in (("team1", "eth9"), ("team2", "uplink")):
+        assert port in json.loads(box.ctl("config", "dump", "actual", team=team).out)["ports"]
+    box.cut("eth9")
+    again.says("team1: eth9: ethtool-link went down.")
     assert again.end() == 0
     box.leaves_nothing()
 

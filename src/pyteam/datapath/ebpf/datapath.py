@@ -123,6 +123,9 @@ class EbpfDatapath:
         for ifindex in [i for i in self._record.ports if i not in self._links.known]:
             self._options.forget_port(ifindex)
         for ifindex in self._record.ports:
+            # Whatever it is called: from here on it concerns us.
+            with _unless_gone():
+                self._links.read(ifindex)
             # It may have died while it made this a port, or ceased to.
             if not found.on_port(ifindex):
                 found.hang_on_port(ifindex)
