@@ -174,6 +174,9 @@ def deb(output: Path, wheel: Path) -> Path:
         for page in (tree / "usr/share/man").glob("man*/*"):
             (page.parent / f"{page.name}.gz").write_bytes(gzip.compress(page.read_bytes(), 9, mtime=0))
             page.unlink()
+        # Debian's zsh looks there for what comes with packages.
+        for completion in (tree / "usr/share/zsh").glob("site-functions"):
+            completion.rename(completion.with_name("vendor-completions"))
         size = sum(path.stat().st_size for path in tree.rglob("*") if path.is_file()) // 1024 + 1
         control = tree / "DEBIAN"
         control.mkdir(mode=0o755)
