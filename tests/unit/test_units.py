@@ -46,7 +46,14 @@ def test_little_is_exposed(unit: Path) -> None:
 def test_the_two_differ_in_what_they_run_and_how_much_of_it() -> None:
     one, many = (set((SYSTEMD / name).read_text().splitlines()) for name in UNITS)
     differing = {line.split("=")[0] for line in one ^ many if not line.startswith("#")}
-    assert differing == {"Description", "ExecStart", "FileDescriptorStoreMax", "LimitNOFILE"}
+    assert differing == {
+        "Description",
+        "ExecStart",
+        "FileDescriptorStoreMax",
+        "LimitNOFILE",
+        "TimeoutStartSec",
+        "TimeoutStopSec",
+    }
 
 
 def test_the_mac_of_a_team_is_left_alone() -> None:
