@@ -452,7 +452,9 @@ def create_map(model: MapModel) -> int:
     options = _MapOptions(size=c.sizeof(_MapOptions), flags=model.flags)
     sizes = (c.c_uint32(model.key_size), c.c_uint32(model.value_size), c.c_uint32(model.max_entries))
     result = _libbpf().bpf_map_create(model.type, model.name, *sizes, c.byref(options))
-    return _check(result, f"cannot create the BPF map {model.name.decode()}")
+    fd = _check(result, f"cannot create the BPF map {model.name.decode()}")
+    held.note(fd, "map", map_id(fd))
+    return fd
 
 
 def read_map(fd: int, key: int, size: int) -> bytes:
