@@ -63,8 +63,8 @@ def prepare(arguments: Arguments, document: Document) -> Prepared:
 class Life:
     """Of one team. ``file``: where its configuration is read again; None: there is none.
 
-    ``hub``: what it shares with other teams of this process. ``on_handled`` is called when its
-    state may be another.
+    ``hub``: what it shares with other teams of this process. ``on_changed`` is called after its
+    state has changed.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Life:
         pid_file: str,
         debug_level: int,
         hub: LinkHub | None = None,
-        on_handled: Callable[[], None] | None = None,
+        on_changed: Callable[[], None] | None = None,
     ) -> None:
         self._arguments = arguments
         self._prepared = prepared
@@ -84,8 +84,7 @@ class Life:
         self._pid_file = pid_file
         self._debug_level = debug_level
         self._hub = hub
-        self._on_handled = on_handled
-        self._service: TeamService | None = None
+        self._on_changed = on_changed
         self._over = asyncio.Event()
         self._removed = False
         self._succeeded = False
@@ -110,7 +109,7 @@ class Life:
 
     def snapshot(self) -> TeamSnapshot | None:
         """Its state; None while there is none."""
-        return None if self._service is None else self._service.team.snapshot()
+        return None if self._core is None else self._core.snapshot()
 
     def stop(self, succeeded: bool = False) -> None:
         """End in order; twice is once. ``succeeded``: as if it had died, for a successor to go on."""
@@ -134,7 +133,6 @@ class Life:
             adopted=adopted,
             add_ports=not self._arguments.no_ports,
             on_removed=self._team_is_gone,
-            on_handled=self._on_handled,
             keeper=memory,
         )
         core = DaemonCore(
@@ -156,16 +154,19 @@ class Life:
             if hindrances:
                 raise StartError(hindrances[0], "the team cannot be as it is configured")
             core.current_document()
-            self._core, self._service = core, service
+            self._core = core
             # Last: whoever waits for the socket, or the bus name, finds a team that works.
             await ways_in.start(loop)
             self.started = True
             log.info("%s successfully started.", pyteam.__version__)
+            if self._on_changed is not None:
+                core.subscribe(self._tell)
+                self._on_changed()
             ready()
             await self._over.wait()
             log.info("Exiting...")
         finally:
-            self._core = self._service = None
+            self._core = None
             await ways_in.close()
             ends = self._ends(adopted)
             service.stop(farewell=ends)
@@ -183,6 +184,10 @@ class Life:
         elif not self._succeeded and (self.started or self._arguments.take_over):
             datapath.close()
         # Else the next start is to find an orphan, as this one may have, and not a device left on purpose.
+
+    def _tell(self, _before: TeamSnapshot, _after: TeamSnapshot) -> None:
+        if self._on_changed is not None:
+            self._on_changed()
 
     def _team_is_gone(self) -> None:
         self._removed = True

@@ -56,7 +56,7 @@ def run(program: str, arguments: Arguments, document: Document) -> int:
         file=file,
         pid_file=pid_file,
         debug_level=debug_level,
-        on_handled=manager.status_changed,
+        on_changed=manager.status_changed if manager.exists else None,
     )
 
     def status() -> str:
@@ -82,7 +82,7 @@ def run_teams(program: str, arguments: Arguments, directory: str) -> int:
 
     pid_file = _pid_file(arguments, pidfile.OF_TEAMS)
     manager = Manager.of(os.environ)
-    teams = Teams(arguments, directory, manager.status_changed)
+    teams = Teams(arguments, directory, manager.status_changed if manager.exists else None)
     teams.look()
     foreground = _detach(arguments)
     logs.start(_log_output(arguments), program, arguments.debug)

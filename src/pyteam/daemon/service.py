@@ -89,7 +89,6 @@ class TeamService:
         adopted: bool,
         add_ports: bool,
         on_removed: Callable[[], None],
-        on_handled: Callable[[], None] | None = None,
         wire: Wire | None = None,
         keeper: Keeper | None = None,
     ) -> None:
@@ -99,7 +98,6 @@ class TeamService:
         self._tipc = TipcLinks()
         self._adopted = adopted
         self._on_removed = on_removed
-        self._on_handled = on_handled
         self._removed = False
         #: What the engine was given last.
         self.config = config
@@ -241,8 +239,6 @@ class TeamService:
                 self._next_port = self._loop.call_later(0, partial(self._guard, self._add_next))
             if self._loop is not None and not (quiet and not compare):
                 self.audience.stir(self._loop.call_later)
-                if self._on_handled is not None:
-                    self._on_handled()
 
     def _for_now(self, actual: Actual) -> Desired:
         """What is wanted, but of new ports only one: each takes a while, and LACPDUs do not wait.

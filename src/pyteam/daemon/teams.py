@@ -49,10 +49,10 @@ class Teams:
     """The teams of the files in a directory."""
 
     def __init__(
-        self, arguments: Arguments, directory: str, on_handled: Callable[[], None] | None = None
+        self, arguments: Arguments, directory: str, on_changed: Callable[[], None] | None = None
     ) -> None:
         self._arguments = arguments
-        self._on_handled = on_handled
+        self._on_changed = on_changed
         self._directory = Path(directory)
         self._teams: dict[Path, _Team] = {}
         self._news = asyncio.Event()
@@ -184,7 +184,7 @@ class Teams:
             pid_file=pid_file,
             debug_level=debug_level,
             hub=self._hub,
-            on_handled=self._on_handled,
+            on_changed=self._on_changed,
         )
         # All that the team is about to do, and ask the loop to call, is logged under its name.
         team.context.run(logs.team.set, name)
