@@ -47,7 +47,7 @@ def answer(
     try:
         method, arguments = protocol.decode_request(packet, escapes=escapes)
         if not may_change and not method.public:
-            raise MethodError(method.failure, f"{method.name} changes the team: only root may.")
+            raise MethodError(method.failure, f"{method.name} is for root only.")
         if not method.streams:
             return protocol.encode_result(call(core, method, arguments))
         if follow is None:

@@ -112,7 +112,7 @@ def test_who_is_not_root_changes_nothing(path: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(usock, "_user", lambda _: os.geteuid() + 1)
         guest = guests.connect()
         assert await ask(guest, GET) == ANSWER
-        refused = b"REPLY_ERROR\nPortRemoveFail\nPortRemove changes the team: only root may.\n"
+        refused = b"REPLY_ERROR\nPortRemoveFail\nPortRemove is for root only.\n"
         assert await ask(guest, b"REQUEST\nPortRemove\np0\n") == refused
         assert await ask(guest, GET) == ANSWER
         monkeypatch.setattr(usock, "_user", lambda _: os.geteuid())
