@@ -66,17 +66,14 @@ DESTDIR       :=
 PREFIX        := /usr/local
 TARGET_PYTHON := /usr/bin/python3
 
-# Where there is a target for manuals they are made first.
-MAN := $(shell grep -q '^man:' Makefile && echo man)
-
-install: setup $(MAN) $(WHEEL) ## teamd and all that goes with it; DESTDIR= PREFIX=/usr/local
+install: setup man $(WHEEL) ## teamd and all that goes with it; DESTDIR= PREFIX=/usr/local
 	@$(PYTHON) -m package install --destdir "$(DESTDIR)/" --prefix "$(PREFIX)" --python $(TARGET_PYTHON) $(WHEEL)
 	@[ -n "$(DESTDIR)" ] || ! command -v systemd-sysusers >/dev/null || systemd-sysusers teamd.conf
 
-uninstall: $(WHEEL) ## what make install has put there
+uninstall: man $(WHEEL) ## what make install has put there
 	@$(PYTHON) -m package remove --destdir "$(DESTDIR)/" --prefix "$(PREFIX)" --python $(TARGET_PYTHON) $(WHEEL)
 
-deb: setup $(MAN) $(WHEEL) ## a Debian package, in dist/
+deb: setup man $(WHEEL) ## a Debian package, in dist/
 	@$(PYTHON) -m package deb $(WHEEL)
 
 lint: setup ## ruff, mypy --strict, import contract
