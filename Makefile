@@ -36,7 +36,7 @@ demo: setup ## two hosts, two cables, cuts under load: watch nothing get lost
 	@$(PYTHON) -m demo
 
 test: setup lab-packages ## all floors, cheapest first; one floor: make test FLOOR=netns
-	@timeout --foreground -s INT -k 30 3000 $(PYTHON) -m pytest $(if $(FLOOR),-m $(FLOOR))
+	@timeout --foreground -s INT -k 30 5000 $(PYTHON) -m pytest $(if $(FLOOR),-m $(FLOOR))
 
 bench: setup bench-packages ## ratios against a plain veth and Open vSwitch
 	@$(PYTHON) -m bench

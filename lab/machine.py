@@ -34,7 +34,7 @@ VNG: Final = Path(sysconfig.get_path("scripts"), "vng")
 #: Environment variable of everything that runs in the guest: the directory shared with the host.
 SHARED: Final = "PYTEAM_LAB"
 #: Seconds that a machine may run.
-LONGEST: Final = 1800
+LONGEST: Final = 3600
 #: Seconds that a machine has to end when it is told to.
 GRACE: Final = 5
 

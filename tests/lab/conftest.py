@@ -1,8 +1,8 @@
 """The lab's tests on the host: each stands for the test of the same name that runs in the guest.
 
-One boot for all that were selected, when the first of them is due. Reports come back one by one through
-the shared directory and are shown as if the test had run here: name, outcome, duration, traceback,
-captured output. In the guest itself this file does nothing.
+One boot for all that were selected, at the start: it runs beside the tests of the host, which together take
+as long. Reports come back one by one through the shared directory and are shown as if the test had run
+here: name, outcome, duration, traceback, captured output. In the guest itself this file does nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Generator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Final
 
 import pytest
@@ -28,7 +28,7 @@ RUN: Final = pytest.StashKey["Run"]()
 
 
 class Run:
-    """The one run in the guest, started when it is first asked."""
+    """The one run in the guest."""
 
     def __init__(self, config: pytest.Config, tests: Sequence[str]) -> None:
         self._config = config
@@ -39,6 +39,12 @@ class Run:
         self._read = 0
         self._reports: dict[str, list[pytest.TestReport]] = {}
         self._ended = False
+
+    def begin(self) -> None:
+        """Boot; what keeps it from that is told by the first test."""
+        if self._tests:
+            with suppress(MachineError):
+                self._machine = self._start()
 
     def reports(self, test: str) -> list[pytest.TestReport]:
         """All reports of a test, its teardown's the last; waits for them. Raises `MachineError`."""
@@ -129,6 +135,13 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
     for number, item in enumerate(items):
         if item in tests and item.parent:
             items[number] = GuestItem.from_parent(item.parent, name=item.name, test=item, run=run)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    run = session.stash.get(RUN, None)
+    if run is not None and not session.config.option.collectonly:
+        run.begin()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
