@@ -34,7 +34,7 @@ from pyteam.engine.events import Event, LinkGone, LinkSeen
 from pyteam.link import Link, parse_address
 from pyteam.netlink.rtnl import LinkInfo, NetlinkError, Rtnl, to_link
 from pyteam.netlink.stacked import stacked_on
-from pyteam.options import OptionKey, OptionValue
+from pyteam.options import NO_MODE, OptionKey, OptionValue
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class EbpfDatapath:
         code = hooks.object_code()
         if hooks.build_of(code) != self._record.build:
             # Their state may be laid out otherwise: nothing of it is touched.
-            self._load(self._options.mode, code)
+            self._load(self._options.mode)
             return
         found.shared.keep_only(set(self._record.ports))
         self._apply()
@@ -241,7 +241,11 @@ class EbpfDatapath:
             mode = self._options.check_mode(value)
             loadbalance.reset(self._record)
             self._meter = Meter()
-            self._load(mode, hooks.object_code())
+            if mode == loadbalance.LOADBALANCE and self._hooks is None:
+                # Its hash function is about to come, and to check a program takes the kernel 50 ms.
+                self._record.options["mode"] = mode
+            else:
+                self._load(mode)
             return
         if key in loadbalance.HASH_FUNCTIONS:
             self._set_hash(key, value)
@@ -278,7 +282,8 @@ class EbpfDatapath:
 
     # What the options mean for the programs
 
-    def _load(self, mode: str, code: bytes) -> None:
+    def _load(self, mode: str) -> None:
+        code = hooks.object_code()
         with hashfunction.of(self._record, self.ifindex) as function:
             fresh = Hooks.load(code, mode, function)
         previous = self._hooks
@@ -299,9 +304,12 @@ class EbpfDatapath:
         before = record.hash_option, record.hash_function
         self._options.put(key, value)
         try:
+            if self._hooks is None:
+                self._load(self._options.mode)
+                return
             with hashfunction.of(record, self.ifindex) as function:
                 ends = self._receiver.ifindex, self._receiver.other_end
-                self._need_hooks().use_hash(*ends, hooks.object_code(), function)
+                self._hooks.use_hash(*ends, hooks.object_code(), function)
         except OSError:
             record.hash_option, record.hash_function = before
             raise
@@ -440,6 +448,8 @@ class EbpfDatapath:
             self._rtnl.close()
 
     def _need_hooks(self) -> Hooks:
+        if self._hooks is None and self._options.mode != NO_MODE:
+            self._load(self._options.mode)
         if self._hooks is None:
             raise DatapathError(errno.EINVAL, "set a mode first: the team has none")
         return self._hooks
