@@ -11,7 +11,7 @@ OBJECTS := $(addprefix src/pyteam/datapath/,ebpf/team.bpf.o kernel/guard.bpf.o r
 # Named by content, so that a fresh checkout with old dependencies installs nothing.
 STAMP  := .venv/installed-$(shell cat pyproject.toml constraints.txt setup.py | sha256sum | cut -c1-16)
 
-# What building, the demo and the tests call; bench adds what it compares with.
+# What building, the demo and most tests call; bench adds what it compares with, a LACP partner among it.
 PACKAGES       := clang llvm libbpf-dev libbpf1 iproute2 iputils-ping ethtool tcpdump procps libteam-utils dbus-daemon dbus-bin python3 python3-venv zsh fish groff-base mandoc systemd systemd-container
 BENCH_PACKAGES := openvswitch-switch iperf3
 LAB_PACKAGES   := qemu-system-x86 busybox-static kmod
@@ -35,7 +35,7 @@ setup: packages $(STAMP) $(OBJECTS) ## system packages, .venv, BPF objects; quic
 demo: setup ## two hosts, two cables, cuts under load: watch nothing get lost
 	@$(PYTHON) -m demo
 
-test: setup lab-packages ## all floors, cheapest first; one floor: make test FLOOR=netns
+test: setup bench-packages lab-packages ## all floors, cheapest first; one floor: make test FLOOR=netns
 	@timeout --foreground -s INT -k 30 5000 $(PYTHON) -m pytest $(if $(FLOOR),-m $(FLOOR))
 
 bench: setup bench-packages ## ratios against a plain veth and Open vSwitch
@@ -47,8 +47,8 @@ lab: setup lab-packages ## the tests of the lab: the real drivers and peers, in 
 lab-shell: setup lab-packages ## a prompt in the kernel of the lab
 	@$(PYTHON) -m lab
 
-interop: setup bench-packages ## LACP with all partners; writes the table of docs/interoperability.md
-	@$(PYTHON) -m pytest -p tests.interop.document tests/netns/test_lacp_openvswitch.py
+interop: setup bench-packages lab-packages ## LACP with all partners; writes the table of docs/interoperability.md
+	@PYTEAM_INTEROP=1 $(PYTHON) -m pytest -p tests.interop.document tests/netns/test_lacp_openvswitch.py tests/lab/test_lacp_partners.py
 
 bench-lab: setup lab-packages ## on the kernel of the lab: our datapaths, the original, bonding
 	@$(PYTHON) -m lab.bench
@@ -95,7 +95,7 @@ lab-packages:
 	@$(call install,$(LAB_PACKAGES))
 	@lab/kernel.sh .lab
 
-# Open vSwitch would start itself on installation: only bench starts it, in its own directory. The
+# Open vSwitch would start itself on installation: bench and tests do, in directories of their own. The
 # policy file is Debian's way to say so; one that is there already is its owner's, and left alone.
 define install
 command -v dpkg-query >/dev/null || { echo "setup: no Debian: please install by hand: $(1)"; exit 0; }; \

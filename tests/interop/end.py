@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 
+from pyteam.netlink.rtnl import Rtnl
 from tests.netns.anonymous import inside
 
 
@@ -31,8 +32,13 @@ class End:
         """The aggregate is made, and gets its address."""
         self.sh(f"ip addr replace {self.address}/24 dev {device}; ip link set {device} up")
 
-    def carrier(self, device: str) -> bool:
-        return "LOWER_UP" in self.sh(f"ip link show {device}")
+    def set_up(self, name: str, up: bool) -> None:
+        with inside(self.netns), Rtnl() as rtnl:
+            rtnl.set_link(rtnl.link_by_name(name).ifindex, up=up)
+
+    def carrier(self, name: str) -> bool:
+        with inside(self.netns), Rtnl() as rtnl:
+            return rtnl.link_by_name(name).carrier
 
     def received(self) -> dict[str, int]:
         """Packets that came in, by interface."""

@@ -6,7 +6,7 @@ import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Final
 
 from bench.openvswitch import SCHEMA
 from tests.interop.end import End
@@ -22,9 +22,6 @@ _ENABLED: Final = re.compile(r"^member (\S+): enabled$", re.MULTILINE)
 
 class OpenVswitch(Partner):
     title = "Open vSwitch"
-    cannot: ClassVar = {
-        "priority": "not tried: it keeps to the member that spoke first, whatever our priority"
-    }
 
     def __init__(self, end: End, directory: Path, cables: Sequence[str], device: str = "agg0") -> None:
         super().__init__(end, directory, cables, device)
@@ -41,8 +38,10 @@ class OpenVswitch(Partner):
         wait_for(server.exists, lambda: "ovsdb-server")
         self._daemon("ovs-vswitchd", f"unix:{server}")
         wait_for(self._control.exists, lambda: "ovs-vswitchd")
+        # The namespace hears what its switch hears, and would answer with the MAC of a member.
+        self.end.sh("echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore")
         for cable in self.cables:
-            self.end.sh(f"ip link set {cable} up")
+            self.end.set_up(cable, True)
         settings = {
             "lacp": "active" if wishes.active else "passive",
             "other_config:lacp-time": "fast" if wishes.fast else "slow",
@@ -54,7 +53,7 @@ class OpenVswitch(Partner):
         self._run(
             *("ovs-vsctl", f"--db=unix:{server}", "--timeout=10", "--may-exist", "add-br", self.device),
             *("--", "set", "bridge", self.device, "datapath_type=netdev"),
-            # Else it takes another MAC with each port, and whoever knew it sends to the one before.
+            # Else it takes a member's.
             f'other_config:hwaddr="{wishes.mac}"',
             *("--", "--may-exist", *port),
             *("--", "set", "port", port[2], *(f"{key}={value}" for key, value in settings.items())),

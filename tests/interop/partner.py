@@ -12,6 +12,12 @@ from typing import ClassVar, Final
 from tests.interop.end import End
 
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+#: Of all partners in the lab.
+TOO_SLOW: Final[Mapping[str, str]] = MappingProxyType(
+    dict.fromkeys(
+        ("our_restart", "our_crash"), "not tried: an emulated start takes longer than three seconds"
+    )
+)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from tests.netns.anonymous import inside, namespace
 
 OUR_ADDRESS: Final = "10.99.0.1"
 #: Seconds that anything waited for has.
-PATIENCE: Final = 20.0
+PATIENCE: Final = 30.0
 ETH_P_ALL: Final = 3
 SO_ATTACH_FILTER: Final = 26
 #: Classic BPF: slow protocols alone (ethertype 0x8809).
@@ -68,12 +68,13 @@ class Trial:
             }
         )
 
-    def until(self, true: Callable[[], object], within: float = PATIENCE) -> float:
-        """Seconds until it is so."""
+    def until(self, true: Callable[[], object], patience: float = 0.0) -> float:
+        """Seconds until it is so; ``patience``: more of them than usual."""
         start = time.monotonic()
+        limit = PATIENCE + patience
         while not true():
-            assert time.monotonic() - start < within, (
-                f"not within {within:g} s; {self.ours.why()}; the partner uses {sorted(self.theirs.in_use())}"
+            assert time.monotonic() - start < limit, (
+                f"not within {limit:g} s; {self.ours.why()}; it uses {sorted(self.theirs.in_use())}"
             )
             time.sleep(self.pace.pause)
         return time.monotonic() - start
@@ -81,9 +82,9 @@ class Trial:
     def both_use(self, *names: str) -> bool:
         return self.ours.in_use() == self.theirs.in_use() == set(names)
 
-    def forms(self) -> float:
-        """Seconds until all cables are used by both."""
-        return self.until(lambda: self.both_use(*self.cables))
+    def forms(self, patience: float = 0.0) -> float:
+        """Seconds until all cables are used by both; ``patience`` as of `until`."""
+        return self.until(lambda: self.both_use(*self.cables), patience)
 
     def rest(self) -> None:
         """Nobody says more than three things a second: what comes next shall not wait for that."""
@@ -117,10 +118,10 @@ class Trial:
     # What goes wrong.
 
     def cut(self, cable: str, end: End) -> None:
-        end.sh(f"ip link set {cable} down")
+        end.set_up(cable, False)
 
     def mend(self, cable: str, end: End) -> None:
-        end.sh(f"ip link set {cable} up")
+        end.set_up(cable, True)
 
     @contextmanager
     def loses(self, cable: str, what: bytes, *senders: End) -> Iterator[None]:

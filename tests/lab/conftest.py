@@ -22,8 +22,8 @@ from lab.reporter import REPORTS
 
 #: Plugins are loaded by name: finding those that happen to be installed takes seconds there.
 PYTEST: Final = ("-m", "pytest", "-p", "pytest_timeout", "-p", "lab.reporter", "-p", "no:cacheprovider")
-#: Kept for the guest: whether a test that cannot run skips or fails.
-PASSED_ON: Final = ("CI",)
+#: Kept for the guest: whether a test that cannot run skips or fails, and whether all rows are wanted.
+PASSED_ON: Final = ("CI", "PYTEAM_INTEROP")
 RUN: Final = pytest.StashKey["Run"]()
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.interop.columns import HOST
+from tests.interop.columns import EVERY, HOST
 from tests.interop.runs import Case, Runs, cases, selected
 from tests.interop.trial import Pace
 
-CASES = cases(HOST)
+CASES = cases(HOST, every=EVERY)
 
 
 @pytest.fixture(scope="module")
