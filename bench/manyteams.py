@@ -1,4 +1,4 @@
-"""What many teams in one process cost: ``python -m bench.manyteams [TEAMS]``; LACP at fast rate, two ports each.
+"""What many teams in one process cost: ``python -m bench.manyteams [TEAMS]``; LACP, fast, two ports each.
 
 Two network namespaces with two veth cables a team between them, and a ``teamd --config-dir`` in each, so that
 every port has a partner. What is told is of the first, which starts while the other one does nothing.
