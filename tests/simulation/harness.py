@@ -86,7 +86,11 @@ class Host:
         self.log += [message.text for message in outcome.messages]
         self.lookups += [(self.world.now, lookup) for lookup in outcome.lookups]
         for frame in outcome.frames:
-            name = self.datapath.link(frame.ifindex).name
+            try:
+                name = self.datapath.link(frame.ifindex).name
+            except DatapathError:
+                # What is said to one that is gone is lost, as on the wire.
+                continue
             self.sent.append((self.world.now, name, frame.data))
             self.hear(name, *self.neighbour(name, frame.data))
         return outcome

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pyteam.config import EthtoolWatch, LacpRunner, PortConfig
-from pyteam.engine.events import FrameSeen, PortConfigured, PortUnwanted
+from pyteam.engine.events import FrameSeen, PortConfigured, PortUnwanted, RunnerConfigured
 from pyteam.frames.lacp import Lacpdu, State, parse
 from tests.simulation.cabled import Pair
 from tests.simulation.harness import Host
@@ -176,6 +176,38 @@ def test_a_restart_is_not_noticed() -> None:
         pdu = parse(data)
         assert isinstance(pdu, Lacpdu)
         assert pdu.actor.state == 0x3F
+
+
+def test_what_was_agreed_before_the_device_was_set_down_counts_no_more() -> None:
+    pair = form(Pair(FAST, FAST))
+    history = pair.a.team.save()
+    pair.a.world.set_up("team0", False)
+    pair.a.restart(pair.configs[0], history)
+    pair.advance(10)
+    pair.a.world.set_up("team0", True)
+    pair.a.settle()
+    assert pair.a.sending == set()
+    form(pair)
+
+
+def test_a_port_that_vanishes_and_returns_has_its_number_again() -> None:
+    pair = form(Pair(FAST, FAST))
+    pair.a.world.unplug("eth1")
+    pair.a.settle()
+    pair.a.world.plug("eth1")
+    pair.a.settle()
+    assert runner(pair.a, "eth1")["actor_lacpdu_info"]["port"] == 2  # type: ignore[index]
+
+
+def test_a_retry_count_that_has_run_out_can_be_asked_for_again() -> None:
+    pair = form(Pair(FAST, FAST))
+    five = replace(FAST, retry_count=5)
+    for _ in range(2):
+        pair.a.tell(RunnerConfigured(five))
+        assert pair.a.team.snapshot().runner["retry_count"] == 5
+        pair.a.advance(5 * 180 + 1)
+        assert pair.a.team.snapshot().runner["retry_count"] == 3
+        pair.b.advance(pair.a.world.now - pair.b.world.now)
 
 
 def test_ports_keep_their_numbers_and_they_begin_with_one() -> None:

@@ -51,8 +51,16 @@ def excerpt(state: State) -> dict[str, object]:
     ports = _group(state, "ports")
     return {
         "runner": dict(_group(state, "runner")),
-        "ports": {name: dict(_group(_group(ports, name), "runner")) for name in ports},
+        "ports": {
+            name: {**_group(_group(ports, name), "runner"), **_dropped(_group(ports, name))} for name in ports
+        },
     }
+
+
+def _dropped(port: State) -> State:
+    key = "control_dropped"
+    statistics = _group(port, "statistics")
+    return {key: statistics[key]} if key in statistics else {}
 
 
 def spell(octet: object) -> str:

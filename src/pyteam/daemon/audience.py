@@ -63,12 +63,11 @@ class Audience:
         self._next = None
         started = time.perf_counter()
         before, after = self._last, self._look()
-        if before is None or before == after:
-            return
-        self._last = after
-        for listener in list(self._listeners):
-            try:
-                listener(before, after)
-            except Exception:
-                log.exception("Telling of a change failed")
+        if before is not None and before != after:
+            self._last = after
+            for listener in list(self._listeners):
+                try:
+                    listener(before, after)
+                except Exception:
+                    log.exception("Telling of a change failed")
         self._pause = LEISURE * (time.perf_counter() - started)

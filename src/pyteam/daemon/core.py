@@ -7,6 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final, Protocol, runtime_checkable
 
 from pyteam.config import ConfigError, Document, TeamConfig
@@ -113,6 +114,7 @@ class DaemonCore:
             return
         if link.ifindex == self._datapath.ifindex:
             raise MethodError("PortAddFail", f"{port} is the team device itself.")
+        self._service.hurry(link.ifindex)
         self._service.handle([PortWanted(port), LinkSeen(link)])
         if self._member(port) is None:
             # Or it would be tried again at a moment that nobody asked for.
@@ -163,16 +165,22 @@ class DaemonCore:
 
     def _configure_item(self, item: Path, value: Value) -> None:
         """An item that shows a key of the configuration."""
+        group, *_, key = CONFIGURED[general(item)]
         tree = self.current_document().raw
-        place = tree
-        *groups, key = CONFIGURED[general(item)]
-        for group in groups:
-            place = place.setdefault(item[1] if group == "*" else group, {})
-        place[key] = value
         try:
-            self._become(Document.parse(json.dumps(tree), source="state item"))
-        except ConfigError as error:
-            raise MethodError("ItemValueSetFail", " ".join(error.problems)) from error
+            if group == "ports":
+                port = tree.get("ports", {}).get(item[1], {})
+                self.port_config_update(item[1], json.dumps({**port, key: value}))
+                return
+            tree.setdefault(group, {})[key] = value
+            document = Document.parse(json.dumps(tree), source="state item")
+            runner: Any = self._service.config.runner
+            self._service.reconfigure_runner(replace(runner, **{key: getattr(document.team.runner, key)}))
+        except (ConfigError, UnsupportedError) as error:
+            raise MethodError("ItemValueSetFail", str(error)) from error
+        except MethodError as error:
+            raise MethodError("ItemValueSetFail", error.text) from error
+        self._document = document
 
     def config_reload(self) -> str:
         return _refusable(lambda: self._become(self._reloader.read()))
@@ -221,7 +229,8 @@ class DaemonCore:
         )
         for line in plan.changes:
             log.info("%s", line)
-        return [*plan.changes, *refused.values()]
+        later = (f"{name}: is added in its turn; the log tells." for name in self._service.to_be_added)
+        return [*plan.changes, *refused.values(), *later]
 
     def _take(self, loaded: Document, team: TeamConfig, document: Document) -> None:
         self._reloader.loaded, self._document = loaded, document

@@ -113,8 +113,9 @@ class Life:
 
     def stop(self, succeeded: bool = False) -> None:
         """End in order; twice is once. ``succeeded``: as if it had died, for a successor to go on."""
-        self._succeeded = succeeded and self.started and not self._over.is_set()
-        self._over.set()
+        if not self._over.is_set():
+            self._succeeded = succeeded and self.started
+            self._over.set()
 
     def reload(self) -> None:
         """Become what the file says by now; all that there is to say about it goes to the log."""

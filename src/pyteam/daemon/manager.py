@@ -103,11 +103,13 @@ class Manager:
             self._saying = self._loop.call_later(STATUS_DELAY, self._say)
 
     def reloading(self) -> None:
-        """Until `reloaded`."""
-        self._tell("RELOADING=1")
+        """Until `reloaded`. Before `start` there is nothing to be reloaded, and it is not ready."""
+        if self._loop is not None:
+            self._tell("RELOADING=1")
 
     def reloaded(self) -> None:
-        self._tell("READY=1")
+        if self._loop is not None:
+            self._tell("READY=1")
 
     def objects_changed(self) -> None:
         """There are others to be kept."""

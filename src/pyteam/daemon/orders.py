@@ -106,7 +106,7 @@ class Orders:
                 # The text of a refusal names the interface; any other error's its own request.
                 why = error.strerror if isinstance(error, DatapathError) else str(error)
                 self._complain(
-                    command, code, f"{self._name(ifindex)}: Failed to add port ({os.strerror(code)}). {why}"
+                    command, code, f"{self.name(ifindex)}: Failed to add port ({os.strerror(code)}). {why}"
                 )
                 return [PortRefused(ifindex, code)]
             case RemovePort(ifindex) if code == errno.ENODEV:
@@ -129,21 +129,21 @@ class Orders:
         """A command in few words, for the log."""
         match command:
             case AddPort(ifindex):
-                return f"add port {self._name(ifindex)}"
+                return f"add port {self.name(ifindex)}"
             case RemovePort(ifindex):
-                return f"remove port {self._name(ifindex)}"
+                return f"remove port {self.name(ifindex)}"
             case SetOption(key, value) if key.port:
-                return f"set {key.name} of {self._name(key.port)} to {_spell(value)}"
+                return f"set {key.name} of {self.name(key.port)} to {_spell(value)}"
             case SetOption(key, value):
                 return f"set {key.name} to {_spell(value)}"
             case SetEntries(port, entries):
-                return f"give {len(entries)} entries of the table to {self._name(port)}"
+                return f"give {len(entries)} entries of the table to {self.name(port)}"
             case SetAddress(ifindex, address):
-                return f"set address of {self._name(ifindex)} to {format_address(address)}"
+                return f"set address of {self.name(ifindex)} to {format_address(address)}"
             case SetCarrier(up):
                 return f"set carrier {'up' if up else 'down'}"
 
-    def _name(self, ifindex: int) -> str:
+    def name(self, ifindex: int) -> str:
         try:
             return self._datapath.link(ifindex).name
         except OSError:

@@ -121,8 +121,10 @@ def _listening(manager: Manager, living: Life | Teams) -> Iterator[None]:
     def reload() -> None:
         log.info("Got SIGHUP.")
         manager.reloading()
-        living.reload()
-        manager.reloaded()
+        try:
+            living.reload()
+        finally:
+            manager.reloaded()
 
     try:
         with signals.listening(stop, reload):

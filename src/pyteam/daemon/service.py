@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol
 
-from pyteam.config import TeamConfig
+from pyteam.config import RunnerConfig, TeamConfig
 from pyteam.daemon.audience import Audience
 from pyteam.daemon.memory import PATIENCE, Keeper
 from pyteam.daemon.orders import Orders, is_vital
@@ -29,7 +29,7 @@ from pyteam.engine.desired import (
     SetOption,
 )
 from pyteam.engine.errors import UnsupportedError
-from pyteam.engine.events import Configured, Event, HostSeen, LinkGone, LinkSeen, TimePassed
+from pyteam.engine.events import Configured, Event, HostSeen, LinkGone, LinkSeen, RunnerConfigured, TimePassed
 from pyteam.engine.outcome import Frame, Level, Message
 from pyteam.engine.reconcile import commands
 from pyteam.engine.snapshot import History, TeamSnapshot
@@ -185,6 +185,20 @@ class TeamService:
             self.config = before
             raise
 
+    def reconfigure_runner(self, runner: RunnerConfig) -> None:
+        """The same of the runner alone."""
+        self.handle([RunnerConfigured(runner)])
+        self.config = replace(self.config, runner=runner)
+
+    def hurry(self, ifindex: int) -> None:
+        """Somebody waits for this interface to become a port."""
+        self._waiting -= {ifindex}
+
+    @property
+    def to_be_added(self) -> list[str]:
+        """Ports that come later, one by one; refusals of them are told in the log."""
+        return sorted(self._orders.name(ifindex) for ifindex in self._waiting)
+
     def _seen(self, name: str) -> LinkSeen | None:
         try:
             return LinkSeen(self._datapath.find(name))
@@ -283,12 +297,14 @@ class TeamService:
             self._guard(partial(self.handle, [seen]))
 
     def _say_farewell(self) -> None:
-        """On ports that are about to go: later it would be too late."""
-        members = self._desired.members
-        farewells = [frame for frame in self._frames if frame.ifindex not in members]
+        """On ports that are about to go, or that nobody will listen on: later it would be too late."""
+        if not self._frames:
+            return
+        stay = self._desired.members & self.team.ears().keys()
+        farewells = [frame for frame in self._frames if frame.ifindex not in stay]
         if farewells:
             self._wire.send(farewells)
-            self._frames = [frame for frame in self._frames if frame.ifindex in members]
+            self._frames = [frame for frame in self._frames if frame.ifindex in stay]
 
     def _log_messages(self) -> None:
         """What the engine has said since the last time."""

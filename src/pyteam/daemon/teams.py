@@ -35,7 +35,6 @@ _PATTERN: Final = "*.conf"
 class _Team:
     """One file, and the team that is run by it."""
 
-    text: bytes
     #: None: the file is broken, or its team could not be or ended.
     life: Life | None = None
     task: asyncio.Task[None] | None = None
@@ -137,30 +136,34 @@ class Teams:
     async def _follow(self, wait: Callable[[], None]) -> None:
         """What the directory says now."""
         try:
-            files = {file: file.read_bytes() for file in sorted(self._directory.glob(_PATTERN))}
+            names = {self._directory / name for name in os.listdir(self._directory)}
         except OSError as error:
             log.error("Failed to read %s: %s; nothing was changed.", error.filename, error.strerror)
             return
-        gone = [self._teams.pop(file) for file in self._teams.keys() - files.keys()]
+        files = sorted(file for file in names if file.match(_PATTERN) and not file.name.startswith("."))
+        gone = [self._teams.pop(file) for file in self._teams.keys() - set(files)]
         for team in gone:
             if team.life is not None:
                 team.life.stop()
         await asyncio.gather(*(team.task for team in gone if team.task is not None))
-        for file, text in files.items():
+        for file in files:
             if self._over:
                 return
             known = self._teams.get(file)
-            if known is None or known.life is None:
-                await self._start(file, text)
-                wait()
-            elif known.text != text:
-                known.text = text
-                known.context.run(known.life.reload)
+            try:
+                if known is None or known.life is None:
+                    await self._start(file)
+                    wait()
+                else:
+                    known.context.run(known.life.reload)
+            except Exception as error:
+                # A defect, or a device that went away just now: the others are not to suffer.
+                log.exception("%s: Failed: %s", file, error)
 
-    async def _start(self, file: Path, text: bytes) -> None:
-        team = self._teams[file] = _Team(text)
+    async def _start(self, file: Path) -> None:
+        team = self._teams[file] = _Team()
         try:
-            prepared = self._prepared(file, text)
+            prepared = self._prepared(file, file.read_bytes())
             name = prepared.team.device
             pid_file = os.path.abspath(pidfile.path_of(self._arguments.run_dir, name))
             pid = pidfile.running(pid_file)

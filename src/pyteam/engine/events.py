@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyteam.config import PortConfig, TeamConfig
+from pyteam.config import PortConfig, RunnerConfig, TeamConfig
 from pyteam.engine.linkwatch.hosts import Lookup
 from pyteam.frames.ethernet import Vlan
 from pyteam.link import Link
@@ -85,6 +85,13 @@ class Configured:
 
 
 @dataclass(frozen=True, slots=True)
+class RunnerConfigured:
+    """The runner alone was given another configuration of its own kind."""
+
+    config: RunnerConfig
+
+
+@dataclass(frozen=True, slots=True)
 class PortChosen:
     """A user picks a port by hand: as the active one, or its aggregator (state items of the runners)."""
 
@@ -132,6 +139,7 @@ Event = (
     | PortRefused
     | PortConfigured
     | Configured
+    | RunnerConfigured
     | PortChosen
     | FrameSeen
     | HostSeen

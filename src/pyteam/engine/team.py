@@ -12,7 +12,7 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Final
 
-from pyteam.config import PortConfig, TeamConfig
+from pyteam.config import PortConfig, RunnerConfig, TeamConfig
 from pyteam.engine.addresses import Addresses
 from pyteam.engine.byhand import ByHand
 from pyteam.engine.desired import Actual, Desired
@@ -31,6 +31,7 @@ from pyteam.engine.events import (
     PortRefused,
     PortUnwanted,
     PortWanted,
+    RunnerConfigured,
     TimePassed,
     TipcLinkSeen,
 )
@@ -148,6 +149,8 @@ class Team:
                 relevant = self._port_configured(now, name, config)
             case Configured(config):
                 relevant = self._configured(now, config)
+            case RunnerConfigured(runner):
+                relevant = self._runner_configured(now, runner)
             case PortChosen(ifindex):
                 relevant = self._by_hand.activate(now, ifindex)
             case FrameSeen(ifindex, data):
@@ -407,6 +410,15 @@ class Team:
         before, self._config = self._config, config
         self._reconfigure_runner(now, before)
         self._reconfigure_ports(now, before)
+        return True
+
+    def _runner_configured(self, now: float, runner: RunnerConfig) -> bool:
+        before, config = self._config, replace(self._config, runner=runner)
+        objections = self.objections(config)
+        if objections:
+            raise UnsupportedError(" ".join(objections))
+        self._config = config
+        self._reconfigure_runner(now, before)
         return True
 
     def _reconfigure_runner(self, now: float, before: TeamConfig) -> None:

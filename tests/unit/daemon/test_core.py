@@ -437,6 +437,22 @@ def test_items_of_lacp_are_set_at_run_time(item: str, value: str, key: tuple[str
     assert sent[:6] == bytes.fromhex("0180c2000002")
 
 
+def test_an_item_touches_no_port_and_the_file_is_what_it_was() -> None:
+    machine = lacp_machine()
+    machine.core.port_remove("eth1")
+    machine.core.state_item_set("runner.fast_rate", "true")
+    assert machine.ports == ["eth0"]
+    machine.world.plug("eth2")
+    machine.loop.read()
+    machine.core.port_add("eth2")
+    machine.core.state_item_set("runner.sys_prio", "7")
+    assert machine.ports == ["eth0", "eth2"]
+    # The file again, unchanged: what was added by hand stays, what was set by hand goes.
+    machine.core.config_replace(LACP)
+    assert sorted(machine.ports) == ["eth0", "eth1", "eth2"]
+    assert machine.core.state_item_get("runner.fast_rate") == "false"
+
+
 @pytest.mark.parametrize(
     ("item", "value", "code"),
     [

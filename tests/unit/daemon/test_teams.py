@@ -163,13 +163,26 @@ def test_files_come_go_and_change(daemon: Daemon) -> None:
         "c.sock",
         "teamd-config-dir.pid",
     ]
-    # What did not change is not read again.
+    # Also what did not change: a file that it names may have, or it was changed by hand since.
     daemon.hang_up()
-    daemon.says("Got SIGHUP.", 2)
+    daemon.says("c: Configuration reloaded: the same.")
     daemon.write("a", "{")
     daemon.hang_up()
     daemon.says("a: Failed to reload config: nothing was changed.")
-    assert daemon.log.count("Configuration reloaded") == 1
+    assert daemon.log.count("changes.") == 1
+    assert daemon.end() == 0
+
+
+def test_a_file_that_cannot_be_read_stops_no_other(daemon: Daemon) -> None:
+    daemon.write("a")
+    directory = Path(daemon.directory)
+    (directory / "b.conf").mkdir()
+    (directory / "c.conf").symlink_to("nowhere")
+    (directory / ".#a.conf").symlink_to("nowhere")
+    daemon.start()
+    daemon.says("1 of 3 teams started.")
+    assert daemon.teams == ["a"]
+    assert "b.conf: " in daemon.log
     assert daemon.end() == 0
 
 

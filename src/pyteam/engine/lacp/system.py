@@ -198,9 +198,10 @@ class LacpSystem:
     def configure(self, now: float, settings: Settings) -> None:
         """Other settings. A port moves only if it has to; partners are told at once what they see of it."""
         before, self._settings = self._settings, settings
-        if self._ended or settings == before:
+        if self._ended or (settings == before and settings.retry_count == self.retry_count):
             return
-        if settings.retry_count != before.retry_count:
+        # Also one that had run out, and is asked for again.
+        if settings.retry_count != self.retry_count:
             self._retry_until = inf
             if settings.retry_count != RETRY_COUNT:
                 self._retry_until = now + RETRY_LIFE * settings.retry_count

@@ -48,6 +48,7 @@ class Lacp(Runner):
         #: Names in the order of the configuration; the first port has the number 1, also after a restart.
         self._order: tuple[str, ...] = ()
         self._numbers: dict[int, int] = {}
+        self._known: frozenset[int] = frozenset()
         self._memory: Memory = {}
         self._outbox: list[Frame] = []
         self._news: list[Message] = []
@@ -113,11 +114,17 @@ class Lacp(Runner):
 
     def decide(self, now: float, ports: Sequence[Port], team: Link | None) -> None:
         self._names = {port.ifindex: port.name for port in ports}
-        if team is None or not team.up:
-            self.end(now)
-        else:
+        for ifindex in self._known - self._names.keys():
+            self._numbers.pop(ifindex, None)
+        self._known = frozenset(self._names)
+        if team is not None and team.up:
             self._show(now, ports, team.address)
             self._collect()
+        else:
+            if team is not None:
+                # Whatever was agreed is over by the time that it is up again.
+                self._memory = {}
+            self.end(now)
         used = [port for port in ports if self._distributes(port)]
         self._spread.use({port.ifindex: port.config.weight for port in used})
         self._carrier = len(used) >= self.config.min_ports
