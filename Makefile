@@ -14,7 +14,7 @@ STAMP  := .venv/installed-$(shell cat pyproject.toml constraints.txt setup.py | 
 # What building, the demo and most tests call; bench adds what it compares with, a LACP partner among it.
 PACKAGES       := clang llvm libbpf-dev libbpf1 iproute2 iputils-ping ethtool tcpdump procps libteam-utils dbus-daemon dbus-bin python3 python3-venv zsh fish groff-base mandoc systemd systemd-container
 BENCH_PACKAGES := openvswitch-switch iperf3
-LAB_PACKAGES   := qemu-system-x86 busybox-static kmod
+LAB_PACKAGES   := qemu-system-x86 busybox-static kmod network-manager libteamdctl0
 
 # How many inputs fuzz tries.
 RUNS := 1000000

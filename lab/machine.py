@@ -45,14 +45,23 @@ MACHINE: Final = ("--disable-kvm", "--force-9p", "--cpus=1", "--memory=2G", "--u
 BOOT: Final = ("--verbose", "--append=quiet loglevel=4")
 #: Hardening that costs an emulated processor a fifth of its time and changes no behaviour.
 FAST: Final = ("--append=mitigations=off init_on_alloc=0 no5lvl",)
+#: The clock of a busy guest counts its instructions, 1 ns each: whoever has a deadline in there keeps it,
+#: however busy the host is. Takes longer by the host's clock.
+COUNTING: Final = ("--qemu-opts=-icount shift=0,sleep=on",)
 
 #: Directories of the project that jobs use.
 CARRIED: Final = ("src", "tests", "lab", "bench", "pyproject.toml")
 #: Distributions that jobs import, besides the project's own and what all of these require.
 DISTRIBUTIONS: Final = ("pyteam", "pytest", "pytest-timeout", "pyroute2")
 #: Programs that tests call again and again; the original's by path, since ours have the same names.
-PROGRAMS: Final = ("sh", "bash", "env", "cat", "sleep", "ip", "ethtool", "ping", "tcpdump")
-PEERS: Final = ("/usr/bin/teamd", "/usr/bin/teamdctl", "/usr/bin/teamnl")
+PROGRAMS: Final = (
+    *("sh", "bash", "env", "cat", "sleep", "nsenter", "unshare"),
+    *("ip", "ethtool", "ping", "tcpdump"),
+)
+PEERS: Final = (
+    *("/usr/bin/teamd", "/usr/bin/teamdctl", "/usr/bin/teamnl"),
+    *("/usr/sbin/NetworkManager", "/usr/bin/nmcli", "/usr/bin/dbus-daemon"),
+)
 #: Parts of the standard library that no job imports, and files that are no use.
 LEFT: Final = re.compile(
     r"(^|/)(test|tests|idlelib|lib2to3|tkinter|turtledemo|ensurepip|distutils|pydoc_data|config-[^/]*|"

@@ -23,9 +23,8 @@ from bench.table import duration, render
 from lab.bench.counting import COUNTS
 from lab.bench.guest import ANSWERS
 from lab.bench.storm import EVENTS, PORTS, pace
-from lab.machine import ROOT, Machine, MachineError
+from lab.machine import COUNTING, ROOT, Machine, MachineError
 
-COUNTING: Final = ("--qemu-opts=-icount shift=0,sleep=on",)
 PLAIN: Final = "plain cable"
 #: Extra instructions of a packet one way, and packets lost in a cut, at most.
 EXTRA_GOAL: Final = {"team (ebpf)": 1050}

@@ -1,8 +1,9 @@
 """The lab's tests on the host: each stands for the test of the same name that runs in the guest.
 
 One boot for all that were selected, at the start: it runs beside the tests of the host, which together take
-as long. Reports come back one by one through the shared directory and are shown as if the test had run
-here: name, outcome, duration, traceback, captured output. In the guest itself this file does nothing.
+as long. Those that want another kind of machine come last, in a boot of their own. Reports come back one by
+one through the shared directory and are shown as if the test had run here: name, outcome, duration,
+traceback, captured output. In the guest itself this file does nothing.
 """
 
 from __future__ import annotations
@@ -17,22 +18,24 @@ from typing import Final
 
 import pytest
 
-from lab.machine import LONGEST, SHARED, Machine, MachineError
+from lab.machine import FAST, LONGEST, SHARED, Machine, MachineError
 from lab.reporter import REPORTS
 
 #: Plugins are loaded by name: finding those that happen to be installed takes seconds there.
 PYTEST: Final = ("-m", "pytest", "-p", "pytest_timeout", "-p", "lab.reporter", "-p", "no:cacheprovider")
 #: Kept for the guest: whether a test that cannot run skips or fails, and whether all rows are wanted.
 PASSED_ON: Final = ("CI", "PYTEAM_INTEROP")
-RUN: Final = pytest.StashKey["Run"]()
+#: By what the machine is started with.
+RUNS: Final = pytest.StashKey["dict[tuple[str, ...], Run]"]()
 
 
 class Run:
-    """The one run in the guest."""
+    """One run in a guest."""
 
-    def __init__(self, config: pytest.Config, tests: Sequence[str]) -> None:
+    def __init__(self, config: pytest.Config, tests: Sequence[str], options: Sequence[str]) -> None:
         self._config = config
         self._tests = tests
+        self._options = options
         self._cleanup = ExitStack()
         self._machine: Machine | None = None
         #: Bytes of the reports that were read.
@@ -71,7 +74,8 @@ class Run:
     def _start(self) -> Machine:
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-        return self._cleanup.enter_context(Machine([sys.executable, *PYTEST, *self._tests], environment))
+        command = [sys.executable, *PYTEST, *self._tests]
+        return self._cleanup.enter_context(Machine(command, environment, self._options))
 
     def _over(self, test: str) -> bool:
         found = self._reports.get(test, [])
@@ -124,6 +128,12 @@ def outcome(reports: Sequence[pytest.TestReport]) -> pytest.TestReport:
     return found
 
 
+def machine(test: pytest.Item) -> tuple[str, ...]:
+    """Options of the machine that the test's module asks for, as its MACHINE."""
+    assert isinstance(test, pytest.Function)
+    return tuple(getattr(test.module, "MACHINE", FAST))
+
+
 # The last of all implementations: stand-ins only for what was selected, by marks and names of the tests.
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
@@ -131,17 +141,24 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
         return
     here = os.path.dirname(__file__)
     tests = [item for item in items if os.path.dirname(item.path) == here]
-    run = session.stash[RUN] = Run(session.config, [test.nodeid for test in tests])
+    items.sort(key=lambda item: item in tests and machine(item) != FAST)
+    tests.sort(key=lambda test: machine(test) != FAST)
+    runs = session.stash[RUNS] = {}
+    for options in {machine(test): None for test in tests}:
+        selected = [test.nodeid for test in tests if machine(test) == options]
+        runs[options] = Run(session.config, selected, options)
     for number, item in enumerate(items):
         if item in tests and item.parent:
-            items[number] = GuestItem.from_parent(item.parent, name=item.name, test=item, run=run)
+            items[number] = GuestItem.from_parent(
+                item.parent, name=item.name, test=item, run=runs[machine(item)]
+            )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
-    run = session.stash.get(RUN, None)
-    if run is not None and not session.config.option.collectonly:
-        run.begin()
+    runs = session.stash.get(RUNS, {})
+    if runs and not session.config.option.collectonly:
+        next(iter(runs.values())).begin()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -155,5 +172,5 @@ def pytest_runtest_makereport(
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if run := session.stash.get(RUN, None):
+    for run in session.stash.get(RUNS, {}).values():
         run.close()
