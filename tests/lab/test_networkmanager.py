@@ -176,20 +176,23 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 def both(place: Place, story: Story) -> tuple[Any, Any]:
-    """What it comes to with the original and with ours, each on a host without a team."""
-    told = []
-    for contender in ("original", "ours"):
-        place.nm.use(contender)
-        try:
-            told.append(story(place, contender))
-        finally:
-            place.down()
-        wait_for(lambda: "team0" not in place.host.links(), "the end of the team")
-        # Ports are as they were.
-        assert [link[:2] for link in place.links().values()] == [
-            (f"02:00:00:00:00:0{number}", None) for number in range(len(CABLES))
-        ]
-    return told[0], told[1]
+    """What it comes to with the original and with ours."""
+    return told(place, story, "original"), told(place, story, "ours")
+
+
+def told(place: Place, story: Story, contender: str) -> Any:
+    """What it comes to, on a host without a team."""
+    place.nm.use(contender)
+    try:
+        end = story(place, contender)
+    finally:
+        place.down()
+    wait_for(lambda: "team0" not in place.host.links(), "the end of the team")
+    # Ports are as they were.
+    assert [link[:2] for link in place.links().values()] == [
+        (f"02:00:00:00:00:0{number}", None) for number in range(len(CABLES))
+    ]
+    return end
 
 
 @pytest.mark.parametrize(
@@ -275,7 +278,7 @@ def test_teamd_is_killed_and_started_again(place: Place) -> None:
         os.kill(first, signal.SIGKILL)
         place.nm.until(lambda: place.nm.started() != first and place.nm.teamd_answers(), "another teamd")
 
-    _, ours = both(place, lambda place, contender: with_traffic(place, contender, trouble))
+    ours = told(place, lambda place, contender: with_traffic(place, contender, trouble), "ours")
     assert ours == Cost((0, 0), {}, fails_over=True)
 
 
@@ -289,10 +292,10 @@ def test_networkmanager_is_restarted(place: Place, number: int) -> None:
         everything = dict.fromkeys(("team0", *CABLES), "connected")
         place.nm.until(lambda: place.nm.devices(*everything) == everything, "all to be connected")
 
-    theirs, ours = both(place, lambda place, contender: with_traffic(place, contender, trouble))
-    assert sum(ours.lost) <= sum(theirs.lost)
-    assert not ours.changed
-    assert ours.fails_over
+    ours = told(place, lambda place, contender: with_traffic(place, contender, trouble), "ours")
+    # Nobody touches the team meanwhile; but the guest's processor has more to do than to count.
+    assert sum(ours.lost) <= 1
+    assert (ours.changed, ours.fails_over) == ({}, True)
 
 
 def test_what_is_wrong_fails_at_once(place: Place) -> None:
