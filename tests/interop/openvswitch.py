@@ -87,7 +87,12 @@ class OpenVswitch(Partner):
         while self._processes:
             process = self._processes.pop()
             process.terminate()
-            process.wait(10)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                # Or the others would stay, too.
+                process.kill()
+                process.wait()
 
     def close(self) -> None:
         self.stop()
