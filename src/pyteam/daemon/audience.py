@@ -22,6 +22,8 @@ LEISURE: Final = 10.0
 
 
 class Timer(Protocol):
+    """Something that a loop is to do later."""
+
     def cancel(self) -> None: ...
 
 

@@ -15,6 +15,8 @@ import socket
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Final, Protocol
 
+from pyteam.daemon.audience import Timer
+
 log = logging.getLogger(__name__)
 
 #: Seconds from a change to the status that shows it, and between two of them.
@@ -25,12 +27,6 @@ _SHORTER_PATIENCE: Final = 1.0
 _FIRST: Final = 3  # SD_LISTEN_FDS_START
 #: Of the watchdog's time; sd_watchdog_enabled(3) recommends half.
 _FEEDS: Final = 2
-
-
-class Timer(Protocol):
-    """Something that a `Loop` is to do later."""
-
-    def cancel(self) -> None: ...
 
 
 class Loop(Protocol):

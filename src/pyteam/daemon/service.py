@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from pyteam.config import RunnerConfig, TeamConfig
-from pyteam.daemon.audience import Audience
+from pyteam.daemon.audience import Audience, Timer
 from pyteam.daemon.memory import PATIENCE, Keeper
 from pyteam.daemon.orders import Orders, is_vital
 from pyteam.daemon.resolver import look_up
@@ -51,12 +51,6 @@ _LEVELS: Final = {
     Level.WARNING: logging.WARNING,
     Level.ERROR: logging.ERROR,
 }
-
-
-class Timer(Protocol):
-    """Something that a `Loop` is to do later."""
-
-    def cancel(self) -> None: ...
 
 
 class Loop(Protocol):
@@ -225,7 +219,8 @@ class TeamService:
             before = self._asked
             told, quiet = self._feed(events)
             compare = told or (compare and not self._removed)
-            self._say_farewell()
+            if not quiet:
+                self._say_farewell()
             for number in range(len(self.config.ports) + _SPARE_ROUNDS):
                 if not compare:
                     return
